@@ -319,6 +319,8 @@ type SourceRequest struct {
 	Class    Class
 	Append   bool  // the document only grows: fetch the tail
 	MaxBytes int64 // decoded; 0: 256 MiB
+	// Known is a revision whose content the caller has: if the document still has it, Body is left nil.
+	Known int64
 	// Types the Content-Type must begin with one of, if not empty. An HTML login page with status 200 is an error, not a document.
 	Types []string
 }
@@ -338,8 +340,9 @@ type SourceDocument struct {
 	URL         string // final address, to resolve relative ones against
 	ContentType string
 	Body        []byte
-	Revision    int64 // changes when the content changes
-	Stale       bool  // the upstream could not be asked; this is an old copy
+	Key         string // names the document in the cache of its connection, for dependencies
+	Revision    int64  // never 0; changes when the content changes
+	Stale       bool   // the upstream could not be asked; this is an old copy
 	FetchedAt   time.Time
 	FreshUntil  time.Time
 }

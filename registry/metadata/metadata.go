@@ -88,6 +88,7 @@ type Package struct {
 	Row        PackageRow
 	Repository RepositoryID
 	registry.Package
+	ModifiedAt time.Time // of its last change: set with Revision whenever a transaction records PackageChanged for it
 }
 
 // Version is a version row. Files has an element for each of Version.Assets, at the same index.
