@@ -268,7 +268,8 @@ type Rendered struct {
 	Header      http.Header // further headers, same for every caller
 }
 
-// Document is a rendered document, ready to be written by ServeDocument. It is shared between requests and immutable.
+// Document is a rendered document, ready to be written by ServeDocument. It is made by NewDocument, shared between requests and
+// immutable.
 type Document struct {
 	Rendered
 	Gzip     []byte // nil: not worth it
@@ -276,6 +277,8 @@ type Document struct {
 	Stale    bool
 	Partial  bool
 	Lengths  [2]string // Content-Length of Body and Gzip, ready
+
+	headers [2]http.Header // of Body and Gzip, ready; shared, never written to
 }
 
 // Asset is an open file of a version. Body is nil after Stat. Body may implement io.Seeker (stored bytes) and io.WriterTo or be an
