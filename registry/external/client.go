@@ -80,6 +80,8 @@ type Client struct {
 	roots *x509.CertPool // nil: the system's
 	names *net.Resolver  // nil: the system's
 
+	backoff time.Duration // before the first repetition of a request
+
 	flights   singleflight.Group // fetches of documents
 	reads     singleflight.Group // bodies out of the cache
 	endpoints endpoints
@@ -106,7 +108,7 @@ func New(opt Options) (*Client, error) {
 	if opt.UserAgent == "" {
 		opt.UserAgent = "packhouse"
 	}
-	c := &Client{opt: opt, store: opt.Store, log: opt.Logger, now: opt.Now}
+	c := &Client{opt: opt, store: opt.Store, log: opt.Logger, now: opt.Now, backoff: 100 * time.Millisecond}
 	c.stopping, c.stop = context.WithCancel(context.Background())
 	return c, nil
 }

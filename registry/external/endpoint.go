@@ -153,7 +153,7 @@ func (c *Client) newTransport(roots *x509.CertPool, private bool) *http.Transpor
 		IdleConnTimeout:        90 * time.Second,
 		MaxIdleConns:           64,
 		MaxIdleConnsPerHost:    16,
-		MaxConnsPerHost:        64,
+		MaxConnsPerHost:        256,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,

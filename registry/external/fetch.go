@@ -93,8 +93,10 @@ func (s *source) fetch(ctx context.Context, seen *metadata.Upstream, r *request,
 	}
 	got, err := s.ask(ctx, seen, r, validate)
 	if err != nil {
-		s.client.log.WarnContext(ctx, "upstream cannot be asked",
-			"connection", s.conn.Name, "address", redacted{r.url}.String(), "copy", seen != nil && !seen.Absent, "error", err)
+		if !errors.Is(err, errOpen) { // that was said when it opened, and would be said at every request
+			s.client.log.WarnContext(ctx, "upstream cannot be asked",
+				"connection", s.conn.Name, "address", redacted{r.url}.String(), "copy", seen != nil && !seen.Absent, "error", err)
+		}
 		return nil, err
 	}
 	if got.body != nil {

@@ -177,9 +177,10 @@ func (c *Client) authorize(ctx context.Context, s *site, req *http.Request) erro
 	return nil
 }
 
-// retry repeats an idempotent request that failed in a way that may pass: after 100 to 300 ms, then after 300 to 900 ms.
+// retry repeats an idempotent request that failed in a way that may pass: after one to three times the client's backoff, then after
+// three to nine times.
 func retry[T any](ctx context.Context, c *Client, ask func() (T, error)) (out T, err error) {
-	wait := 100 * time.Millisecond
+	wait := c.backoff
 	for n := range maxAttempts {
 		if out, err = ask(); err == nil || !transient(err) || ctx.Err() != nil || n == maxAttempts-1 {
 			break
