@@ -2,7 +2,6 @@ package external
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +10,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/dns/dnsmessage"
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/config"
@@ -169,91 +165,6 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// TestCredentialsStayAtTheOrigin records what each of three hosts is told, over a chain that comes back.
-func TestCredentialsStayAtTheOrigin(t *testing.T) {
-	t.Parallel()
-	tests := map[string]string{
-		"token": "Bearer " + canary,
-		"basic": "Basic Y2k6YzRuYXJ5LXMzY3JldA==",
-		"":      "",
-	}
-	for secret, want := range tests {
-		t.Run(secret, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, nil)
-			var told []string
-			record := func(next string) http.HandlerFunc {
-				return func(w http.ResponseWriter, r *http.Request) {
-					told = append(told, r.Host+r.URL.Path+" "+r.Header.Get("Authorization")+r.Header.Get("Cookie")+r.Header.Get("Referer"))
-					http.SetCookie(w, &http.Cookie{Name: "track", Value: "me"})
-					if r.URL.Path != "/end" {
-						redirectTo(next)(w, r)
-					}
-				}
-			}
-			conn := connection(w.serve(t, "a.example.com", func(rw http.ResponseWriter, r *http.Request) {
-				next := map[string]string{"/start": "/second", "/second": "https://b.example.com/x", "/back": "/end"}[r.URL.Path]
-				record(next)(rw, r)
-			}))
-			w.serve(t, "b.example.com", record("https://cdn.example.com/x"))
-			w.serve(t, "cdn.example.com", record("https://a.example.com/back"))
-			conn.Hosts, conn.Credentials = []string{"b.example.com"}, secret
-			b, err := w.Client.Open(t.Context(), conn, "start", 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b.Close()
-			expected := []string{
-				"a.example.com/start " + want, "a.example.com/second " + want, "b.example.com/x ", "cdn.example.com/x ",
-				"a.example.com/back ", "a.example.com/end ",
-			}
-			if diff := cmp.Diff(expected, told); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestCredentialsOfNamedHostsAndMetadata(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	var told []string
-	record := func(_ http.ResponseWriter, r *http.Request) {
-		told = append(told, r.Host+" "+r.Header.Get("Authorization"))
-	}
-	conn := connection(w.serve(t, "a.example.com", record))
-	w.serve(t, "b.example.com", record)
-	w.serve(t, "any.example.com", record)
-	conn.Credentials, conn.Hosts = "token", []string{"b.example.com", "*"}
-	for _, u := range []string{"https://a.example.com/x", "https://b.example.com/x", "https://any.example.com/x"} {
-		b, err := w.Client.Open(t.Context(), conn, u, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Close()
-	}
-	if diff := cmp.Diff([]string{"a.example.com Bearer " + canary, "b.example.com ", "any.example.com "}, told); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestCredentialsThatCannotBeHad(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	asked := false
-	conn := connection(w.serve(t, "a.example.com", func(http.ResponseWriter, *http.Request) { asked = true }))
-	for _, name := range []string{"missing", "broken"} {
-		conn.Credentials = name
-		_, err := w.Client.Open(t.Context(), conn, "x", 0)
-		if !errors.Is(err, registry.ErrUnavailable) || strings.Contains(err.Error(), canary) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if asked {
-		t.Error("the upstream was asked without credentials")
-	}
-}
-
 func TestConnectionsThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -316,96 +227,6 @@ func TestForward(t *testing.T) {
 			t.Errorf("%s: a POST was repeated", path)
 		}
 	}
-}
-
-// TestGuardOfTheRealDialer uses the network as it is in production; all it may reach is loopback, and that only with permission.
-func TestGuardOfTheRealDialer(t *testing.T) {
-	t.Parallel()
-	hit := false
-	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hit = true }))
-	t.Cleanup(srv.Close)
-	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld(t, nil)
-	w.opt.Dial = nil
-	w.names = rebinding(t, map[string][4]byte{"cloud.example.": {169, 254, 169, 254}, "inside.example.": {127, 0, 0, 1}})
-	for _, host := range []string{"127.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "localhost", "inside.example", "cloud.example", "0.0.0.0", "169.254.169.254", "10.255.255.1"} {
-		_, err := w.Client.Open(t.Context(), connection("http://"+host+":"+port), "x", 0)
-		if !errors.Is(err, errRefused) {
-			t.Errorf("%s: %v", host, err)
-		}
-	}
-	if hit {
-		t.Fatal("the server was reached")
-	}
-	for _, host := range []string{"169.254.169.254", "cloud.example", "0.0.0.0"} {
-		conn := connection("http://" + host + ":" + port)
-		conn.AllowPrivateAddresses = true
-		if _, err := w.Client.Open(t.Context(), conn, "x", 0); !errors.Is(err, errRefused) {
-			t.Errorf("%s with permission: %v", host, err)
-		}
-	}
-	conn := connection("http://inside.example:" + port)
-	conn.AllowPrivateAddresses = true
-	b, err := w.Client.Open(t.Context(), conn, "x", 0)
-	if err != nil || !hit {
-		t.Fatalf("loopback with permission: %v", err)
-	}
-	b.Close()
-}
-
-// TestPermissionIsNotForForeignHosts: a connection that is inside opens nothing else that is inside.
-func TestPermissionIsNotForForeignHosts(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	conn := connection(w.serve(t, "r.example.com", redirectTo("https://10.0.0.1/x")))
-	conn.AllowPrivateAddresses = true
-	if _, err := w.Client.Open(t.Context(), conn, "x", 0); !errors.Is(err, errRefused) {
-		t.Error(err)
-	}
-	conn.Hosts = []string{"*"}
-	if _, err := w.Client.Open(t.Context(), conn, "https://127.0.0.1/x", 0); !errors.Is(err, errRefused) {
-		t.Error(err)
-	}
-}
-
-// rebinding is a name server that knows the given names.
-func rebinding(t *testing.T, names map[string][4]byte) *net.Resolver {
-	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { pc.Close() })
-	go func() {
-		buf := make([]byte, 1500)
-		for {
-			n, from, err := pc.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(buf[:n]) != nil || len(m.Questions) != 1 {
-				continue
-			}
-			q := m.Questions[0]
-			m = dnsmessage.Message{Header: dnsmessage.Header{ID: m.ID, Response: true, Authoritative: true}, Questions: m.Questions}
-			if a, ok := names[q.Name.String()]; ok && q.Type == dnsmessage.TypeA {
-				m.Answers = []dnsmessage.Resource{{
-					Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: a},
-				}}
-			}
-			if out, err := m.Pack(); err == nil {
-				_, _ = pc.WriteTo(out, from)
-			}
-		}
-	}()
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", pc.LocalAddr().String())
-	}}
 }
 
 func TestEndpointsAreBounded(t *testing.T) {
