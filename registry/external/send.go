@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -125,7 +126,11 @@ func (c *Client) exchange(ctx context.Context, s *site, q call, u *url.URL, st s
 	if err != nil {
 		err = because(ctx, err)
 		settle(verdict(caller, err))
-		c.counters.failures.Add(1)
+		if errors.Is(err, errRefused) {
+			c.counters.refused.Add(1)
+		} else {
+			c.counters.failures.Add(1)
+		}
 		return nil, fmt.Errorf("connection %s: %s: %w: %w", s.conn.Name, redacted{u}, registry.ErrUnavailable, err)
 	}
 	r := &reply{

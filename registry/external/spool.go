@@ -48,6 +48,14 @@ func spool(dir string, r io.Reader) (_ *spooled, err error) {
 	return &spooled{f, n, registry.Digests{MD5: sum(0), SHA1: sum(1), SHA256: sum(2), SHA512: sum(3)}}, nil
 }
 
+// Close implements format.Staged.
+func (s *spooled) Close() error {
+	if err := s.File.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // Size implements format.Staged.
 func (s *spooled) Size() int64 { return s.size }
 
