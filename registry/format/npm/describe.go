@@ -14,7 +14,7 @@ func (Format) Describe(v *registry.Version) (format.Description, error) {
 		return format.Description{}, err
 	}
 	d := format.Description{
-		DisplayName: fullName(v.ID.Package), Summary: summaryOf(m.more), HomePage: text(member(m.more, "homepage")),
+		DisplayName: fullName(v.ID.Package), Summary: summaryOf(member(m.more, "description")), HomePage: text(member(m.more, "homepage")),
 		Readme: text(member(m.page, "readme")), SourceCodeRepository: urlOf(member(m.more, "repository")),
 		Licenses: licenses(m.more), Dependencies: dependencies(m.core),
 	}

@@ -42,7 +42,7 @@ func hostedManifest(id registry.PackageID, key string, tarball format.Staged, c 
 	if len(m.core) > maxDocument {
 		return manifest{}, "", fmt.Errorf("%w: what package.json says about dependencies and files is more than %d KB", registry.ErrInvalid, maxDocument>>10)
 	}
-	return m, summaryOf(got.manifest), nil
+	return m, summaryOf(member(got.manifest, "description")), nil
 }
 
 func page(readme, filename string) []byte {

@@ -155,8 +155,8 @@ func deprecationOf(raw []byte) string {
 	return text(raw)
 }
 
-// summaryOf is the description, for lists.
-func summaryOf(pkg []byte) string {
-	s := []rune(text(member(pkg, "description")))
+// summaryOf is a description, for lists.
+func summaryOf(description []byte) string {
+	s := []rune(text(description))
 	return string(s[:min(len(s), 1000)])
 }

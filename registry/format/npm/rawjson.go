@@ -88,9 +88,20 @@ type field struct {
 	raw []byte
 }
 
+// fields are the members of an object, each key once.
+type fields []field
+
+// get returns a value, nil if there is none.
+func (f fields) get(key string) []byte {
+	if i := slices.IndexFunc(f, func(f field) bool { return f.key == key }); i >= 0 {
+		return f[i].raw
+	}
+	return nil
+}
+
 // lastMembers are the members of an object, each key once, where it first stood and with its last value.
-func lastMembers(raw []byte) []field {
-	var out []field
+func lastMembers(raw []byte) fields {
+	var out fields
 	var at map[string]int // made when looking through out would take long
 	for k, v := range members(raw) {
 		i, again := at[k]
@@ -177,15 +188,20 @@ func valueEnd(raw []byte, i int) int {
 
 // stringEnd returns the end of the string whose opening quote is at i.
 func stringEnd(raw []byte, i int) int {
-	for i++; i < len(raw); i++ {
-		switch raw[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	for from := i + 1; ; {
+		j := bytes.IndexByte(raw[min(from, len(raw)):], '"')
+		if j < 0 {
+			return len(raw)
+		}
+		quote := from + j
+		escapes := 0
+		for quote-1-escapes > i && raw[quote-1-escapes] == '\\' {
+			escapes++
+		}
+		if from = quote + 1; escapes%2 == 0 {
+			return from
 		}
 	}
-	return len(raw)
 }
 
 // unquote decodes a JSON string; false for any other value.

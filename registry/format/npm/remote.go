@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +16,13 @@ const maxVersions = 100_000
 
 // Package implements format.Remote. The full packument is read: the abbreviated one has neither times nor scripts.
 func (Format) Package(ctx context.Context, src format.Source, id registry.PackageID) (*format.RemotePackage, error) {
-	doc, err := src.Document(ctx, format.SourceRequest{
+	got, err := src.Document(ctx, format.SourceRequest{
 		Path: escapedName(id), Accept: fullType, Class: format.ClassIndex, Types: []string{fullType, "application/vnd.npm"},
 	})
 	if err != nil {
 		return nil, err
 	}
-	p, err := parsePackument(id, doc.Body, doc.URL)
+	p, err := parsePackument(id, got.Body, got.URL)
 	if err != nil {
 		return nil, fmt.Errorf("packument of %s: %w", fullName(id), err)
 	}
@@ -54,7 +53,8 @@ func parsePackument(id registry.PackageID, body []byte, address string) (*format
 	if err != nil {
 		return nil, err
 	}
-	if name := text(member(body, "name")); name != fullName(id) {
+	doc := lastMembers(body)
+	if name := text(doc.get("name")); name != fullName(id) {
 		return nil, fmt.Errorf("%w: it is one of %q", registry.ErrInvalid, clip(name))
 	}
 	base, err := url.Parse(address)
@@ -62,15 +62,15 @@ func parsePackument(id registry.PackageID, body []byte, address string) (*format
 		return nil, fmt.Errorf("%w: address of the packument: %v", registry.ErrInvalid, err)
 	}
 	pkg := remotePackument{id: id, base: base, times: map[string]time.Time{}, seen: map[string]int{}}
-	for key, raw := range members(member(body, "time")) {
+	for key, raw := range members(doc.get("time")) {
 		if at, err := time.Parse(time.RFC3339, text(raw)); err == nil {
 			pkg.times[key] = at.UTC()
 		}
 	}
-	pkg.tags = member(body, "dist-tags")
+	pkg.tags = doc.get("dist-tags")
 	pkg.latest = text(member(pkg.tags, latest))
-	pkg.readme = pageOf(body)
-	for key, raw := range members(member(body, "versions")) {
+	pkg.readme = pageOf(doc)
+	for key, raw := range members(doc.get("versions")) {
 		if len(pkg.versions) < maxVersions {
 			pkg.add(key, raw)
 		}
@@ -78,8 +78,8 @@ func parsePackument(id registry.PackageID, body []byte, address string) (*format
 	if len(pkg.versions) == 0 {
 		return nil, fmt.Errorf("%w: %s has no versions there", registry.ErrNotFound, fullName(id))
 	}
-	out := &format.RemotePackage{Display: fullName(id), Versions: pkg.versions, Tags: pkg.tagMap(), Summary: summaryOf(body)}
-	out.Modified = pkg.modified(body)
+	out := &format.RemotePackage{Display: fullName(id), Versions: pkg.versions, Tags: pkg.tagMap(), Summary: summaryOf(doc.get("description"))}
+	out.Modified = pkg.modified(doc)
 	for _, v := range pkg.versions {
 		out.Size += int64(len(v.Document) + len(v.Flags) + 600)
 	}
@@ -104,16 +104,10 @@ func (p *remotePackument) add(key string, raw []byte) {
 	if !valid {
 		return
 	}
-	fields := lastMembers(raw)
-	get := func(key string) []byte {
-		if i := slices.IndexFunc(fields, func(f field) bool { return f.key == key }); i >= 0 {
-			return fields[i].raw
-		}
-		return nil
-	}
-	dist := get("dist")
+	doc := lastMembers(raw)
+	dist := doc.get("dist")
 	tarball := text(member(dist, "tarball"))
-	if tarball == "" || text(get("version")) != key || text(get("name")) != fullName(p.id) {
+	if tarball == "" || text(doc.get("version")) != key || text(doc.get("name")) != fullName(p.id) {
 		return
 	}
 	source, err := p.base.Parse(tarball)
@@ -123,12 +117,12 @@ func (p *remotePackument) add(key string, raw []byte) {
 	out := &registry.Version{
 		ID:      registry.VersionID{Package: p.id, Version: v.key()},
 		Display: key, Status: registry.Published, PublishedAt: p.times[key],
-		Flags: flagsOf(deprecationOf(get("deprecated"))),
+		Flags: flagsOf(deprecationOf(doc.get("deprecated"))),
 		Assets: []registry.Asset{{
 			Name: tarballName(p.id, key), Size: -1, Digests: distDigests(dist), Listed: true, Source: source.String(),
 		}},
 	}
-	m := remoteManifest(fields, dist)
+	m := remoteManifest(doc, dist)
 	if key == p.latest {
 		m.page = p.readme
 	}
@@ -144,11 +138,11 @@ func (p *remotePackument) add(key string, raw []byte) {
 }
 
 // remoteManifest cuts a version of a packument into what is stored.
-func remoteManifest(fields []field, dist []byte) manifest {
+func remoteManifest(doc fields, dist []byte) manifest {
 	var core, more, d object
 	var scripts []byte
 	computed, gyp := false, false
-	for _, f := range fields {
+	for _, f := range doc {
 		key, value := f.key, f.raw
 		switch {
 		case key == "dist", key == "deprecated", key == "readme", key == "readmeFilename", key == "_attachments", key == "__proto__":
@@ -181,15 +175,15 @@ func remoteManifest(fields []field, dist []byte) manifest {
 }
 
 // pageOf takes the readme that a packument has for its latest version.
-func pageOf(body []byte) []byte {
-	readme := text(member(body, "readme"))
+func pageOf(doc fields) []byte {
+	readme := text(doc.get("readme"))
 	if len(readme) > maxReadme {
 		readme = strings.ToValidUTF8(readme[:maxReadme], "")
 	}
 	if strings.HasPrefix(readme, "ERROR: No README") {
 		readme = ""
 	}
-	return page(readme, text(member(body, "readmeFilename")))
+	return page(readme, text(doc.get("readmeFilename")))
 }
 
 // tagMap are the tags of versions that were taken.
@@ -207,11 +201,11 @@ func (p *remotePackument) tagMap() map[string]string {
 	return out
 }
 
-func (p *remotePackument) modified(body []byte) time.Time {
+func (p *remotePackument) modified(doc fields) time.Time {
 	if at := p.times["modified"]; !at.IsZero() {
 		return at
 	}
-	if at, err := time.Parse(time.RFC3339, text(member(body, "modified"))); err == nil {
+	if at, err := time.Parse(time.RFC3339, text(doc.get("modified"))); err == nil {
 		return at.UTC()
 	}
 	var at time.Time

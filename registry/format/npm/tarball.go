@@ -73,8 +73,12 @@ func walkTarball(r io.Reader, size int64, fn func(name string, h *tar.Header, bo
 	if err != nil {
 		return src.explain(err, "the tarball is not compressed with gzip")
 	}
-	limit := &ratioReader{r: zr, left: max(freeUnpacked, maxRatio*size)}
-	tr := tar.NewReader(limit)
+	return walkTar(&ratioReader{r: zr, left: max(freeUnpacked, maxRatio*size)}, src, fn)
+}
+
+// walkTar walks the archive itself.
+func walkTar(archive io.Reader, src *sourceReader, fn func(name string, h *tar.Header, body io.Reader) error) error {
+	tr := tar.NewReader(archive)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
@@ -95,7 +99,7 @@ func walkTarball(r io.Reader, size int64, fn func(name string, h *tar.Header, bo
 		}
 	}
 	// Some clients go on reading after the end mark, others do not.
-	if err := onlyZeros(limit); err != nil {
+	if err := onlyZeros(archive); err != nil {
 		return src.explain(err, "the tarball goes on after its end")
 	}
 	return nil
