@@ -115,3 +115,32 @@ func (p *Plan) search(i int, cut func(int) bool, yield func(Step) bool, seen *ui
 	}
 	return true
 }
+
+// Deepest returns the steps of a search with a repository's upstreams and connections before the repository itself: the order in
+// which tags win, because an upstream's tag overrides the tag of the repository that asks it (user guide, "npm tags and upstream
+// repositories").
+func (p *Plan) Deepest(cut func(repository int) bool) []Step {
+	var (
+		out  []Step
+		seen uint64
+		walk func(int)
+	)
+	walk = func(i int) {
+		seen |= 1 << i
+		if !cut(i) {
+			for _, c := range p.children[i] {
+				if seen&(1<<c) == 0 {
+					walk(c)
+				}
+			}
+			for _, c := range p.conns[i] {
+				out = append(out, Step{Repository: i, Connection: c})
+			}
+		}
+		out = append(out, Step{Repository: i})
+	}
+	if len(p.names) > 0 {
+		walk(0)
+	}
+	return out
+}

@@ -122,3 +122,18 @@ func TestSearchProperties(t *testing.T) {
 		}
 	}
 }
+
+func TestDeepest(t *testing.T) {
+	p := New("r", 25, graph(map[string]string{"r": "a c @npm", "a": "b @x", "b": "", "c": "b"}))
+	never := func(int) bool { return false }
+	var got []string
+	for _, s := range p.Deepest(never) {
+		got = append(got, strings.TrimSuffix(p.Names()[s.Repository]+"@"+s.Connection, "@"))
+	}
+	if diff := cmp.Diff("b a@x a c r@npm r", strings.Join(got, " ")); diff != "" {
+		t.Errorf("deepest first (-want +got):\n%s", diff)
+	}
+	if got := p.Deepest(func(i int) bool { return i == 0 }); len(got) != 1 || got[0] != (Step{}) {
+		t.Errorf("cut at the start: %v", got)
+	}
+}
