@@ -1,0 +1,421 @@
+package repository
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/blob"
+	"packhouse.dev/packhouse/registry/content"
+	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/metadata"
+)
+
+// Stage implements format.Publisher.
+func (v *View) Stage(ctx context.Context, hint registry.PackageID, r io.Reader) (format.Staged, error) {
+	if hint == (registry.PackageID{}) {
+		hint = registry.PackageID{Format: v.traits.Name, Name: "*"} // may anything be published here?
+	}
+	if err := v.mayPublish(hint); err != nil {
+		return nil, err
+	}
+	limit := v.s.maxAsset(v.traits.Name)
+	spool, err := blob.NewSpool(v.s.opt.SpoolDir, limit)
+	if err != nil {
+		return nil, err
+	}
+	_, err = spool.ReadFrom(readerWithContext{ctx, r})
+	if err == nil {
+		err = spool.Finish()
+	}
+	if err != nil {
+		return nil, errors.Join(err, spool.Close())
+	}
+	return spool, nil
+}
+
+// readerWithContext ends an upload with its request, also between reads of a slow client.
+type readerWithContext struct {
+	ctx context.Context //nolint:containedctx // lives as long as one call
+	r   io.Reader
+}
+
+func (r readerWithContext) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+// mayPublish asks for every action that a publish of the format needs.
+func (v *View) mayPublish(id registry.PackageID) error {
+	for _, action := range v.traits.PublishActions {
+		if err := v.may(action, id); err != nil {
+			return err
+		}
+	}
+	if len(v.traits.PublishActions) == 0 {
+		return v.may(actionPublish, id)
+	}
+	return nil
+}
+
+// publishing is a publication under way.
+type publishing struct {
+	format.Publication
+	v        *View
+	items    []content.Item
+	unjudged error // why a connection could not be asked whether it has the version
+	created  bool
+	version  *registry.Version
+}
+
+// Publish implements format.Publisher.
+func (v *View) Publish(ctx context.Context, p format.Publication) (*format.Published, error) {
+	pub := &publishing{Publication: p, v: v}
+	if err := pub.check(); err != nil {
+		return nil, fmt.Errorf("publish %s: %w", p.ID, err)
+	}
+	if err := v.mayPublish(p.ID.Package); err != nil {
+		return nil, err
+	}
+	l, err := v.s.locate(ctx, v.rc, p.ID.Package)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.allowsPublish(p.ID, l.own()); err != nil {
+		return nil, err
+	}
+	done, err := pub.already(ctx, l)
+	if err != nil {
+		return nil, fmt.Errorf("publish %s: %w", p.ID, err)
+	}
+	if done == nil {
+		if err := pub.reachable(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	// What is there already goes through the transaction too: it may be gone by now.
+	if _, err := v.s.keeper.Commit(ctx, v.rc.domain.row.ID, pub.items, pub.write); err != nil {
+		return nil, fmt.Errorf("publish %s: %w", p.ID, err)
+	}
+	pub.audit(ctx)
+	out := &format.Published{Version: pub.version, Created: pub.created}
+	if pub.created && len(p.Tags) > 0 {
+		out.ShadowedTags = v.shadowed(ctx, p.ID.Package, p.Tags)
+	}
+	return out, nil
+}
+
+// check refuses what a format should not have let through, and what the client announced wrongly.
+func (p *publishing) check() error {
+	if err := p.v.owns(p.ID.Package); err != nil {
+		return err
+	}
+	names := p.v.format.Names()
+	if id, err := names.Package(p.ID.Package.Namespace, p.ID.Package.Name); err != nil || id != p.ID.Package {
+		return fmt.Errorf("%w: package identity is not normalised", registry.ErrInvalid)
+	}
+	if key, err := names.Version(p.ID.Version); err != nil || key != p.ID.Version {
+		return fmt.Errorf("%w: version is not normalised", registry.ErrInvalid)
+	}
+	listed, limit := 0, p.v.snap.limits.AssetsPerVersion
+	seen := map[string]bool{}
+	for _, a := range p.Assets {
+		if seen[a.Name] || a.Name == "" {
+			return fmt.Errorf("%w: asset name %q", registry.ErrInvalid, a.Name)
+		}
+		seen[a.Name] = true
+		if algorithm := a.Staged.Digests().Conflict(a.Want); algorithm != "" {
+			return fmt.Errorf("%w: the %s of %s is not what the request says", registry.ErrInvalid, algorithm, a.Name)
+		}
+		if !a.Hidden {
+			listed++
+		}
+		p.items = append(p.items, content.Item{Staged: a.Staged})
+	}
+	if listed > limit {
+		return fmt.Errorf("%w: a package version may have at most %d assets", registry.ErrQuotaExceeded, limit)
+	}
+	return nil
+}
+
+// allowsPublish decides by origin controls; row nil: nothing of the package arrived yet.
+func (v *View) allowsPublish(id registry.VersionID, row *metadata.Package) error {
+	declared := v.rc.override(id.Package)
+	if declared.effective(row).MayPublish() {
+		return nil
+	}
+	why := "its versions come from upstream"
+	if declared.publish != "" {
+		why = "a PackageOriginConfiguration says so"
+	}
+	return fmt.Errorf("%w: the origin controls of package %s in repository %s do not allow publishing (%s)", registry.ErrBlocked, id.Package, v.rc.doc.Name, why)
+}
+
+// already finds the version in the repository itself; nil if it is not there or may get the new assets.
+func (p *publishing) already(ctx context.Context, l *located) (*metadata.Version, error) {
+	if l.own() == nil {
+		return nil, nil
+	}
+	rows, err := p.v.s.store.Versions(ctx, []metadata.PackageRow{l.own().Row}, []string{p.ID.Version})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	if _, err := p.fits(&rows[0].Version); err != nil {
+		return nil, err
+	}
+	return rows[0], nil
+}
+
+// fits says which assets of the publication are new to an existing version. It fails if they cannot be added.
+func (p *publishing) fits(v *registry.Version) (missing []int, err error) {
+	if v.Status == registry.Archived || v.Status == registry.Disposed {
+		return nil, fmt.Errorf("%w: the version exists and is %s; it cannot be published again unless it is deleted", registry.ErrConflict, strings.ToLower(string(v.Status)))
+	}
+	if p.CreateOnly {
+		return nil, fmt.Errorf("%w: the version exists", registry.ErrAlreadyExists)
+	}
+	for i, a := range p.Assets {
+		old := v.Asset(a.Name)
+		switch {
+		case old == nil:
+			missing = append(missing, i)
+		case old.Digests.Conflict(a.Staged.Digests()) != "" || old.Stored && old.Digests.SHA256 != a.Staged.Digests().SHA256:
+			return nil, fmt.Errorf("%w: the version has other bytes of %s; publish a new version instead", registry.ErrAlreadyExists, a.Name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	switch grows := p.v.traits.Grows; {
+	case v.Origin.Type != registry.Internal:
+		return nil, fmt.Errorf("%w: the version came from %s, and published files do not mix with it", registry.ErrConflict, v.Origin.Entry)
+	case grows == format.GrowsAlways, grows == format.GrowsWhileUnfinished && v.Status == registry.Unfinished:
+	default:
+		return nil, fmt.Errorf("%w: the version exists and takes no further files; publish a new version instead", registry.ErrAlreadyExists)
+	}
+	if limit := p.v.snap.limits.AssetsPerVersion; len(v.Assets)+len(missing) > limit {
+		return nil, fmt.Errorf("%w: a package version may have at most %d assets", registry.ErrQuotaExceeded, limit)
+	}
+	return missing, nil
+}
+
+// reachable refuses a version that a read through this repository would find further up (user guide, "Publishing and upstream
+// repositories"). What origin controls cut off is neither found nor asked.
+func (p *publishing) reachable(ctx context.Context, l *located) error {
+	rows, err := p.v.s.store.Versions(ctx, l.packageRows(), []string{p.ID.Version})
+	if err != nil {
+		return err
+	}
+	conflict := func(where string) error {
+		return fmt.Errorf("%w: version %s of %s is in %s, an upstream of repository %s; publish another version, or block upstream versions of the package with its origin controls",
+			registry.ErrConflict, p.ID.Version, p.ID.Package, where, p.v.rc.doc.Name)
+	}
+	for _, st := range l.steps {
+		if st.Connection == "" {
+			if st.Repository == 0 {
+				continue
+			}
+			at := slices.IndexFunc(rows, func(v *metadata.Version) bool { return v.Repository == l.rc.ids[st.Repository] })
+			if at < 0 {
+				continue
+			}
+			if rows[at].Status.Served() {
+				return conflict(l.rc.members[st.Repository].doc.Name)
+			}
+			return nil // it hides whatever is further up
+		}
+		conn := l.connection(st)
+		rem, err := p.v.s.remote(ctx, l.rc.domain, conn, l.id, askPublish)
+		switch {
+		case errors.Is(err, registry.ErrUnavailable):
+		case err != nil:
+			return err
+		case rem.version(p.ID.Version) != nil:
+			return conflict(conn.Name)
+		case rem.stale:
+			err = fmt.Errorf("%s could not be asked: %w", conn.Name, registry.ErrUnavailable)
+		}
+		if err == nil {
+			continue
+		}
+		p.unjudged = err
+		if conn.DenyPublishUnavailable {
+			return fmt.Errorf("publish %s: whether %s has the version cannot be found out now: %w", p.ID, conn.Name, err)
+		}
+	}
+	return nil
+}
+
+// write is the transaction. It decides everything again from the locked rows.
+func (p *publishing) write(tx metadata.Tx, blobs []metadata.BlobRow) error {
+	v, id := p.v, p.ID.Package
+	p.created, p.version = false, nil
+	row, created, err := tx.EnsurePackage(v.rc.row.ID, id, p.Display, registry.DefaultControls(registry.ArrivalPublish, false), metadata.ByArrival)
+	if err != nil {
+		return err
+	}
+	if err := v.allowsPublish(p.ID, row); err != nil {
+		return err
+	}
+	old, err := tx.Version(row.Row, p.ID.Version)
+	if err != nil {
+		return err
+	}
+	switch {
+	case old == nil:
+		err = p.insert(tx, row, blobs)
+	default:
+		err = p.grow(tx, old, blobs)
+	}
+	if err != nil {
+		return err
+	}
+	if !p.created {
+		return nil // a repetition changes nothing: not even tags, which may have moved on
+	}
+	if len(p.Tags) > 0 {
+		if err := tx.SetTags(row.Row, p.Tags, nil); err != nil {
+			return err
+		}
+	}
+	if p.Summary != row.Summary || created {
+		if err := tx.SetPackage(row.Row, metadata.PackageUpdate{Summary: &p.Summary}); err != nil {
+			return err
+		}
+	}
+	return tx.Record(v.s.change(v.rc, id, eventPublished, p.ID.Version))
+}
+
+func (p *publishing) newAsset(i int, blobs []metadata.BlobRow) metadata.NewAsset {
+	a := p.Assets[i]
+	return metadata.NewAsset{
+		Name: a.Name, Listed: !a.Hidden, Blob: blobs[i], Size: a.Staged.Size(), Digests: a.Staged.Digests(), Info: a.Info,
+	}
+}
+
+func (p *publishing) insert(tx metadata.Tx, row *metadata.Package, blobs []metadata.BlobRow) error {
+	now := p.v.s.now()
+	n := metadata.NewVersion{
+		Key: p.ID.Version, Display: p.VersionDisplay, Status: cmp.Or(p.Status, registry.Published), Document: p.Document, Flags: p.Flags,
+		Origin:      registry.Origin{Type: registry.Internal, Entry: p.v.rc.doc.Name, EntryUID: p.v.rc.row.UID},
+		PublishedAt: now, ArrivedAt: now,
+	}
+	for i := range p.Assets {
+		n.Assets = append(n.Assets, p.newAsset(i, blobs))
+	}
+	for _, l := range p.Lookups {
+		n.Lookups = append(n.Lookups, metadata.Lookup{Kind: l.Kind, Key: l.Key})
+	}
+	n.Revision = revision(n.Document, n.Flags, n.Assets)
+	at, err := tx.InsertVersion(row.Row, n)
+	if err != nil {
+		return err
+	}
+	if p.AssetsOf != "" {
+		if err := p.replaceAssets(tx, row, at); err != nil {
+			return err
+		}
+	}
+	p.created = true
+	p.version = &registry.Version{
+		ID: p.ID, Display: n.Display, Status: n.Status, Document: n.Document, Flags: n.Flags, Revision: n.Revision, Origin: n.Origin,
+		PublishedAt: now, ArrivedAt: now, Assets: assetsOf(n.Assets),
+	}
+	return nil
+}
+
+func assetsOf(list []metadata.NewAsset) []registry.Asset {
+	out := make([]registry.Asset, 0, len(list))
+	for _, a := range list {
+		out = append(out, registry.Asset{Name: a.Name, Size: a.Size, Digests: a.Digests, Listed: a.Listed, Stored: true, Info: a.Info})
+	}
+	return out
+}
+
+func (p *publishing) replaceAssets(tx metadata.Tx, row *metadata.Package, at metadata.VersionRow) error {
+	build, err := tx.Version(row.Row, p.AssetsOf)
+	if err != nil {
+		return err
+	}
+	if build == nil {
+		return fmt.Errorf("%w: version %s", registry.ErrNotFound, p.AssetsOf)
+	}
+	return tx.ReplaceAssets(at, build.Row)
+}
+
+// grow adds what is new to an existing version.
+func (p *publishing) grow(tx metadata.Tx, old *metadata.Version, blobs []metadata.BlobRow) error {
+	missing, err := p.fits(&old.Version)
+	if err != nil {
+		return err
+	}
+	p.version = &old.Version
+	finish := old.Status == registry.Unfinished && p.Status != registry.Unfinished
+	if len(missing) == 0 && !finish && p.AssetsOf == "" {
+		return nil
+	}
+	var added []metadata.NewAsset
+	for _, i := range missing {
+		a := p.newAsset(i, blobs)
+		if err := tx.InsertAsset(old.Row, a); err != nil {
+			return err
+		}
+		added = append(added, a)
+	}
+	if p.AssetsOf != "" {
+		row := &metadata.Package{Row: old.Package}
+		if err := p.replaceAssets(tx, row, old.Row); err != nil {
+			return err
+		}
+	}
+	rev := revisionOf(&old.Version, old.Flags, added...)
+	u := metadata.VersionUpdate{Revision: &rev}
+	if finish {
+		status := cmp.Or(p.Status, registry.Published)
+		u.Status, u.Document = &status, p.Document
+	}
+	p.created = true
+	return tx.UpdateVersion(old.Row, u)
+}
+
+func (p *publishing) audit(ctx context.Context) {
+	args := []any{
+		"principal", p.v.principal.ARN, "repository", p.v.rc.arn, "package", p.ID.Package.String(), "version", p.ID.Version, "created", p.created,
+	}
+	if p.unjudged != nil {
+		// The guide permits it ("CodeArtifact behavior when an external repository is not available"); somebody should know.
+		args = append(args, "upstreamNotAsked", p.unjudged.Error())
+	}
+	p.v.s.log.InfoContext(ctx, "package version published", args...)
+}
+
+// shadowed returns the tags that were set here and that clients will see with an upstream's version instead.
+func (v *View) shadowed(ctx context.Context, id registry.PackageID, set map[string]string) []string {
+	r, err := v.s.resolve(ctx, v.rc, id)
+	if err != nil {
+		v.s.log.WarnContext(ctx, "tags were not compared with upstreams", "package", id.String(), "error", err)
+		return nil
+	}
+	if len(r.steps) < 2 {
+		return nil
+	}
+	view, err := v.s.view(r, v.URL)
+	if err != nil {
+		return nil // nothing visible: nothing shadows
+	}
+	var out []string
+	for _, tag := range slices.Sorted(maps.Keys(set)) {
+		if got, ok := view.Tags[tag]; ok && got != set[tag] {
+			out = append(out, tag)
+		}
+	}
+	return out
+}

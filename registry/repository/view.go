@@ -1,0 +1,145 @@
+package repository
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/metadata"
+	"packhouse.dev/packhouse/registry/policy"
+)
+
+// The actions of the permissions reference that package endpoints need.
+const (
+	actionRead          = "codeartifact:ReadFromRepository"
+	actionPublish       = "codeartifact:PublishPackageVersion"
+	actionMetadata      = "codeartifact:PutPackageMetadata"
+	actionStatus        = "codeartifact:UpdatePackageVersionsStatus"
+	actionDeleteVersion = "codeartifact:DeletePackageVersions"
+)
+
+// Domain is a domain in the snapshot of one request.
+type Domain struct {
+	s    *Service
+	snap *snapshot
+	cfg  *domainConfig
+}
+
+// Enter begins a request: it passes the feed's barrier, so that whatever was acknowledged before is in force, and takes the
+// snapshot. registry.ErrNotFound if no such domain is served.
+func (s *Service) Enter(ctx context.Context, ref registry.DomainRef) (*Domain, error) {
+	var id metadata.DomainID
+	if d := s.current.Load().domains[ref]; d != nil {
+		id = d.row.ID
+	}
+	if err := s.store.Barrier(ctx, id); err != nil {
+		return nil, err
+	}
+	if s.dirty.Load() {
+		if _, err := s.reloadNow(ctx); err != nil {
+			return nil, err
+		}
+	}
+	snap := s.current.Load()
+	d := snap.domains[ref]
+	if d == nil {
+		return nil, fmt.Errorf("domain %s: %w", ref, registry.ErrNotFound)
+	}
+	return &Domain{s: s, snap: snap, cfg: d}, nil
+}
+
+// ID returns the row of the domain.
+func (d *Domain) ID() metadata.DomainID { return d.cfg.row.ID }
+
+// UID returns the identity of the domain that tokens name. It is never used again for another domain.
+func (d *Domain) UID() string { return d.cfg.row.UID }
+
+// Ref returns the domain's name.
+func (d *Domain) Ref() registry.DomainRef { return d.cfg.doc.Ref() }
+
+// Request opens a repository.
+type Request struct {
+	Repository string
+	Format     registry.Format
+	Principal  policy.Principal
+	Base       string // absolute address of the repository in the form of the request, without a slash at the end
+}
+
+// DeniedError says who may not do what. It unwraps to registry.ErrAccessDenied; its text is for the client.
+type DeniedError struct {
+	Principal, Action, Resource string
+	Decision                    policy.Decision
+}
+
+// Error begins with the sentence of the service API (readings 2.15).
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", e.Principal, e.Action, e.Resource)
+}
+
+// Unwrap makes errors.Is(err, registry.ErrAccessDenied) true.
+func (e *DeniedError) Unwrap() error { return registry.ErrAccessDenied }
+
+// Open returns the view of a repository. Without any permission on it the answer is the same whether it exists or not.
+func (d *Domain) Open(_ context.Context, q Request) (*View, error) {
+	f, ok := d.s.formats[q.Format]
+	if !ok {
+		return nil, fmt.Errorf("package format %q: %w", q.Format, registry.ErrNotFound)
+	}
+	rc := d.cfg.repos[q.Repository]
+	if rc == nil {
+		owner := d.cfg.doc.Owner
+		arn := d.snap.arn("repository", owner, d.cfg.doc.Name+"/"+q.Repository)
+		if err := authorize(q.Principal, actionRead, arn, owner); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("repository %s in domain %s: %w", q.Repository, d.cfg.doc.Name, registry.ErrNotFound)
+	}
+	return &View{s: d.s, snap: d.snap, rc: rc, format: f, traits: f.Traits(), principal: q.Principal, base: q.Base}, nil
+}
+
+func authorize(p policy.Principal, action, resource, owner string) error {
+	r := policy.Request{Principal: p, Action: action, Resource: resource, Owner: owner}
+	if d := policy.Evaluate(r); !d.Allowed() {
+		return &DeniedError{Principal: p.ARN, Action: action, Resource: resource, Decision: d}
+	}
+	return nil
+}
+
+// View is one repository seen by one principal, for one request. It implements format.Repository.
+type View struct {
+	s         *Service
+	snap      *snapshot
+	rc        *repoConfig
+	format    format.Format
+	traits    format.Traits
+	principal policy.Principal
+	base      string
+}
+
+var _ format.Repository = (*View)(nil)
+
+// URL makes an absolute address below the repository.
+func (v *View) URL(path string) string { return v.base + "/" + path }
+
+// Principal returns who asks, as an ARN.
+func (v *View) Principal() string { return v.principal.ARN }
+
+// mayRead asks for ReadFromRepository, which is per repository, never per package (readings 1.21).
+func (v *View) mayRead() error {
+	return authorize(v.principal, actionRead, v.rc.arn, v.rc.doc.Administrator)
+}
+
+// may asks for an action on a package of this repository.
+func (v *View) may(action string, id registry.PackageID) error {
+	return authorize(v.principal, action, v.snap.packageARN(v.rc, id), v.rc.doc.Administrator)
+}
+
+// owns refuses identities of another format: a format bug must not reach another format's rows.
+func (v *View) owns(id registry.PackageID) error {
+	if id.Format != v.traits.Name || id.Name == "" || strings.ContainsRune(id.Name, 0) {
+		return fmt.Errorf("%w: package identity %q", registry.ErrInvalid, id)
+	}
+	return nil
+}
