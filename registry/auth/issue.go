@@ -1,0 +1,73 @@
+package auth
+
+import (
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/policy"
+)
+
+// How long tokens may live (guide, "Tokens": 15 minutes to 12 hours).
+const (
+	MinLifetime = 15 * time.Minute
+	MaxLifetime = 12 * time.Hour
+)
+
+// Issuer makes tokens. It is safe for concurrent use.
+type Issuer struct {
+	keys *Keys
+	now  func() time.Time
+}
+
+// NewIssuer returns an Issuer. now nil: time.Now.
+func NewIssuer(keys *Keys, now func() time.Time) *Issuer {
+	if now == nil {
+		now = time.Now
+	}
+	return &Issuer{keys: keys, now: now}
+}
+
+// Grant is what a token says.
+type Grant struct {
+	Principal policy.Principal
+	Domain    string        // UID of the domain
+	Source    string        // what it is issued for, so that it can be revoked with it; may be empty
+	Lifetime  time.Duration // 0: MaxLifetime
+}
+
+// Token is an issued token.
+type Token struct {
+	ID        string // names the token in revocations and records; it is no secret
+	Value     string // the secret
+	ExpiresAt time.Time
+}
+
+// Issue signs a token. A lifetime outside the bounds, or a grant that names no principal or domain, is registry.ErrInvalid.
+func (i *Issuer) Issue(g Grant) (*Token, error) {
+	lifetime := g.Lifetime
+	if lifetime == 0 {
+		lifetime = MaxLifetime
+	}
+	switch {
+	case lifetime < MinLifetime || lifetime > MaxLifetime:
+		return nil, fmt.Errorf("%w: a token lives %v to %v, not %v", registry.ErrInvalid, MinLifetime, MaxLifetime, g.Lifetime)
+	case g.Principal.Anonymous() || !registry.IsAccount(g.Principal.Account):
+		return nil, fmt.Errorf("%w: a token needs a principal", registry.ErrInvalid)
+	case g.Domain == "":
+		return nil, fmt.Errorf("%w: a token needs a domain", registry.ErrInvalid)
+	}
+	now := i.now()
+	c := &claims{
+		Issuer: issuer, ID: rand.Text(), Subject: g.Principal.ARN, Account: g.Principal.Account, Root: g.Principal.Root,
+		Domain: g.Domain, Source: g.Source, IssuedAt: instantOf(now), Expires: instantOf(now.Add(lifetime)),
+	}
+	value, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(i.keys.signing)
+	if err != nil {
+		return nil, fmt.Errorf("sign token: %w", err)
+	}
+	return &Token{ID: c.ID, Value: value, ExpiresAt: c.Expires.time()}, nil
+}
