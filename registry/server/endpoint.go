@@ -1,0 +1,142 @@
+package server
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/config"
+)
+
+// endpoints is the closed list of base addresses, ready for requests. The Host header chooses from it and is never copied, but for
+// loopback names: who is told to come back to its own machine asked for it (kubectl port-forward).
+type endpoints struct {
+	from []config.Endpoint // what it was made of
+	list []endpoint
+}
+
+type endpoint struct {
+	base   string // scheme://host/prefix, without a slash at the end
+	host   string // in lower case, without the default port
+	prefix string // escaped, "" or "/prefix"
+	scheme string
+	wild   string // ".d.host" of the wildcard form, without a port; "": it is not offered
+	port   string // ":8443" or ""
+}
+
+// newEndpoints leaves out addresses that are none: what is declared has been validated, and one bad line must not stop the others.
+func newEndpoints(from []config.Endpoint) *endpoints {
+	e := &endpoints{from: from}
+	for _, c := range from {
+		u, err := url.Parse(c.URL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			continue
+		}
+		host := canonicalHost(u.Host, u.Scheme)
+		prefix := strings.TrimRight(u.EscapedPath(), "/")
+		_, port := splitPort(host)
+		p := endpoint{base: u.Scheme + "://" + host + prefix, host: host, prefix: prefix, scheme: u.Scheme, port: port}
+		if c.Host != "" {
+			p.wild = ".d." + strings.ToLower(c.Host)
+		}
+		e.list = append(e.list, p)
+	}
+	return e
+}
+
+// madeOf says whether the list is still the one in force. A snapshot never changes its slice, so its first element identifies it.
+func (e *endpoints) madeOf(now []config.Endpoint) bool {
+	return e != nil && len(e.from) == len(now) && (len(now) == 0 || &e.from[0] == &now[0])
+}
+
+// locate finds the base address for a request and cuts its prefix from the escaped path. domain is not zero if the host names it.
+func (e *endpoints) locate(host string, tls bool, path string) (base, left string, domain registry.DomainRef, err error) {
+	scheme := "http"
+	if tls {
+		scheme = "https"
+	}
+	host = canonicalHost(host, scheme)
+	if p, label, ok := e.wildcard(host); ok {
+		ref, err := registry.ParseDomainRef(label)
+		if err != nil {
+			return "", "", ref, fmt.Errorf("%w: the host does not begin with {domain}-{account}", registry.ErrNotFound)
+		}
+		return p.scheme + "://" + label + p.wild + p.port, path, ref, nil
+	}
+	match := func(p *endpoint) bool { return p.host == host }
+	if isLoopback(host) {
+		if p := e.longest(path, match); p != nil {
+			return p.base, path[len(p.prefix):], domain, nil
+		}
+		prefix := ""
+		if p := e.longest(path, anyEndpoint); p != nil {
+			prefix = p.prefix
+		}
+		return scheme + "://" + host + prefix, path[len(prefix):], domain, nil
+	}
+	p := e.longest(path, match)
+	if p == nil { // an address that nobody declared: a Service's, a proxy's
+		p = e.longest(path, anyEndpoint)
+	}
+	if p == nil {
+		return "", "", domain, fmt.Errorf("%w: no endpoint is declared for this address", registry.ErrNotFound)
+	}
+	return p.base, path[len(p.prefix):], domain, nil
+}
+
+// isLoopback is strict about the port: this host is copied.
+func isLoopback(host string) bool {
+	name, port := splitPort(host)
+	for i := 1; i < len(port); i++ {
+		if port[i] < '0' || port[i] > '9' {
+			return false
+		}
+	}
+	return len(port) != 1 && len(port) <= len(":65535") && (name == "localhost" || name == "127.0.0.1" || name == "[::1]")
+}
+
+func anyEndpoint(*endpoint) bool { return true }
+
+// longest finds the endpoint with the longest prefix of path among those that match; of several the first.
+func (e *endpoints) longest(path string, match func(*endpoint) bool) *endpoint {
+	var found *endpoint
+	for i := range e.list {
+		p := &e.list[i]
+		under := strings.HasPrefix(path, p.prefix) && (len(path) == len(p.prefix) || path[len(p.prefix)] == '/')
+		if under && match(p) && (found == nil || len(p.prefix) > len(found.prefix)) {
+			found = p
+		}
+	}
+	return found
+}
+
+func (e *endpoints) wildcard(host string) (p *endpoint, label string, ok bool) {
+	name, _ := splitPort(host)
+	for i := range e.list {
+		if p := &e.list[i]; p.wild != "" {
+			if label, ok := strings.CutSuffix(name, p.wild); ok && !strings.Contains(label, ".") {
+				return p, label, true
+			}
+		}
+	}
+	return nil, "", false
+}
+
+// canonicalHost makes hosts comparable: lower case, without the port that the scheme implies. It allocates nothing for most.
+func canonicalHost(host, scheme string) string {
+	host = strings.ToLower(host)
+	if scheme == "https" {
+		return strings.TrimSuffix(host, ":443")
+	}
+	return strings.TrimSuffix(host, ":80")
+}
+
+// splitPort cuts ":port" from a host; brackets of IPv6 addresses stay.
+func splitPort(host string) (name, port string) {
+	i := strings.LastIndexByte(host, ':')
+	if i < 0 || strings.IndexByte(host[i:], ']') >= 0 {
+		return host, ""
+	}
+	return host[:i], host[i:]
+}

@@ -1,0 +1,258 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/auth"
+	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/repository"
+)
+
+// Service is what the server needs of repository.Service; Door makes one.
+type Service interface {
+	// Enter passes the feed's barrier and takes the snapshot of the request. registry.ErrNotFound if there is no such domain.
+	Enter(ctx context.Context, ref registry.DomainRef) (Domain, error)
+	Endpoints() []config.Endpoint
+	Limits() config.Limits
+	Ready(ctx context.Context) error
+}
+
+// Domain is a domain in the snapshot of one request.
+type Domain interface {
+	UID() string
+	Open(ctx context.Context, q repository.Request) (format.Repository, error)
+}
+
+// Options of a Server. Service, Auth and Formats are needed.
+type Options struct {
+	Service   Service
+	Auth      *auth.Authenticator
+	Formats   []format.Format
+	Logger    *slog.Logger          // audit records and failures; default none
+	AccessLog bool                  // a line for every request, also for reads
+	Metrics   prometheus.Registerer // default none
+}
+
+// Server is the http.Handler of package endpoints. It is safe for concurrent use.
+type Server struct {
+	service   Service
+	auth      *auth.Authenticator
+	log       *slog.Logger
+	accessLog bool
+	formats   map[registry.Format]*served
+	none      *served // for addresses that name no format
+	endpoints atomic.Pointer[endpoints]
+	metrics   *metrics
+	exchanges sync.Pool
+	boot      string // makes request ids unique between processes
+	requests  atomic.Uint64
+	draining  atomic.Bool
+}
+
+// served is a format with what was found once for it.
+type served struct {
+	format format.Format
+	errors format.ErrorWriter
+	read   counters
+	write  counters
+}
+
+// New returns a Server.
+func New(opt Options) (*Server, error) {
+	if opt.Service == nil || opt.Auth == nil || len(opt.Formats) == 0 {
+		return nil, errors.New("server: Service, Auth and Formats are needed")
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	m, err := newMetrics(opt.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		service: opt.Service, auth: opt.Auth, log: opt.Logger, accessLog: opt.AccessLog, metrics: m,
+		formats: map[registry.Format]*served{}, boot: rand.Text()[:10],
+	}
+	s.exchanges.New = func() any { return new(exchange) }
+	s.none = s.serve(nil, "none")
+	for _, f := range opt.Formats {
+		name := f.Traits().Name
+		if _, twice := s.formats[name]; twice {
+			return nil, fmt.Errorf("server: format %s is listed twice", name)
+		}
+		s.formats[name] = s.serve(f, name)
+	}
+	return s, nil
+}
+
+func (s *Server) serve(f format.Format, name registry.Format) *served {
+	v := &served{format: f, errors: plainErrors{}, read: s.metrics.counters(name, "read"), write: s.metrics.counters(name, "write")}
+	if w, ok := f.(format.ErrorWriter); ok {
+		v.errors = w
+	}
+	return v
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := s.begin(w, r)
+	defer s.end(x)
+	if err := s.handle(x); err != nil {
+		s.fail(x, err)
+	}
+}
+
+// handle is the route of every request; doc.go draws it.
+func (s *Server) handle(x *exchange) error {
+	r := x.request
+	if !knownMethod(r.Method) {
+		return fmt.Errorf("%w: %s", errMethod, readable(r.Method, ""))
+	}
+	base, err := s.locate(x)
+	if err != nil {
+		return err
+	}
+	token, err := auth.Credentials(r.Header)
+	if err != nil {
+		return err
+	}
+	x.presented = true
+	if x.identity, err = s.auth.Verify(token); err != nil {
+		return err
+	}
+	domain, err := s.service.Enter(r.Context(), x.route.domain)
+	if errors.Is(err, registry.ErrNotFound) {
+		return auth.Foreign()
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.auth.Admit(r.Context(), x.identity, domain.UID()); err != nil {
+		return err
+	}
+	if x.upload != nil && r.ContentLength > x.upload.limit {
+		return x.upload.tooLarge()
+	}
+	repo, err := domain.Open(r.Context(), repository.Request{
+		Repository: x.route.repository, Format: x.route.format, Principal: x.identity.Principal, Base: x.route.address(base),
+	})
+	if err != nil {
+		return err
+	}
+	return x.served.format.Serve(&x.response, format.WithRest(r, x.route.rest), repo)
+}
+
+func knownMethod(m string) bool {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodPatch:
+		return true
+	}
+	return false
+}
+
+// locate finds out what the address names.
+func (s *Server) locate(x *exchange) (base string, err error) {
+	now := s.service.Endpoints()
+	e := s.endpoints.Load()
+	if !e.madeOf(now) {
+		e = newEndpoints(now)
+		s.endpoints.Store(e)
+	}
+	r := x.request
+	base, path, domain, err := e.locate(r.Host, r.TLS != nil, r.URL.EscapedPath())
+	if err != nil {
+		return "", err
+	}
+	if x.route, err = parseRoute(path, domain); err != nil {
+		return "", err
+	}
+	served, ok := s.formats[x.route.format]
+	if !ok {
+		return "", fmt.Errorf("%w: there is no package format %q; %s", registry.ErrNotFound, x.route.format, addressHelp)
+	}
+	x.served = served
+	return base, nil
+}
+
+// fail answers with an error, or breaks the connection if the answer has begun: a client must never take a part for the whole.
+func (s *Server) fail(x *exchange, err error) {
+	r := x.request
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) { // the client is gone
+		panic(http.ErrAbortHandler)
+	}
+	status, text := answer(err)
+	x.requestID(s)
+	switch {
+	case status == http.StatusInternalServerError:
+		text = "internal error; the log of the registry has more under " + x.id
+		s.log.ErrorContext(r.Context(), "request failed", append(x.attributes(), slog.Any("error", err))...)
+	case status == http.StatusServiceUnavailable:
+		s.log.WarnContext(r.Context(), "cannot answer", append(x.attributes(), slog.Any("error", err))...)
+	case status == http.StatusForbidden, status == http.StatusUnauthorized && x.presented:
+		s.log.InfoContext(r.Context(), "denied", append(x.attributes(), slog.String("reason", text))...)
+	}
+	if x.response.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	s.answer(x, status, text)
+}
+
+func (s *Server) answer(x *exchange, status int, text string) {
+	h := x.response.Header()
+	for _, k := range []string{ // of an answer that did not come to be
+		"Accept-Ranges", "Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Content-Type", "Etag", "Last-Modified", "Vary",
+	} {
+		delete(h, k)
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Request-Id", x.id)
+	switch status {
+	case http.StatusUnauthorized:
+		// Java and .NET clients send what they have only when asked for Basic; formats whose clients misread a challenge remove it.
+		h["Www-Authenticate"] = []string{`Basic realm="Packhouse", charset="UTF-8"`, `Bearer realm="Packhouse"`}
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "5")
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", "GET, HEAD, PUT, POST, DELETE, PATCH")
+	}
+	if x.upload == nil || x.upload.ended {
+		x.served.errors.WriteError(&x.response, x.request, status, text)
+		return
+	}
+	// The client is still sending. net/http would read on before it writes, and close the connection under the client's hands.
+	h.Set("Connection", "close")
+	_ = x.upload.control.EnableFullDuplex() // HTTP/2 has it anyway
+	x.served.errors.WriteError(&x.response, x.request, status, text)
+	_ = x.upload.control.Flush()
+	if waits := x.upload.read == 0 && strings.EqualFold(x.request.Header.Get("Expect"), "100-continue"); !waits {
+		x.upload.drain()
+	}
+}
+
+// plainErrors answers where no format says how.
+type plainErrors struct{}
+
+// WriteError implements format.ErrorWriter.
+func (plainErrors) WriteError(w http.ResponseWriter, r *http.Request, status int, message string) {
+	body := append(append([]byte(`{"error":`), quote(message)...), '}', '\n')
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // the client is gone; there is nobody to tell
+	}
+}
