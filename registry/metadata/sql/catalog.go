@@ -1,0 +1,281 @@
+package sql
+
+import (
+	"context"
+	dbsql "database/sql"
+	"fmt"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/metadata"
+)
+
+const domainSelect = `SELECT id, uid, account, name, holder, state, change, generation, created_at FROM domain `
+
+func domains(ctx context.Context, q querier, d *dialect, where string, args ...any) ([]metadata.Domain, error) {
+	var out []metadata.Domain
+	err := query(ctx, q, d, domainSelect+where, func(r *dbsql.Rows) error {
+		var m metadata.Domain
+		var created int64
+		if err := r.Scan(&m.ID, &m.UID, &m.Ref.Owner, &m.Ref.Name, &m.Holder, &m.State, &m.Change, &m.Generation, &created); err != nil {
+			return err
+		}
+		m.CreatedAt = moment(created)
+		out = append(out, m)
+		return nil
+	}, args...)
+	return out, err
+}
+
+// Domains implements metadata.Catalog.
+func (s *Store) Domains(ctx context.Context) ([]metadata.Domain, error) {
+	out, err := domains(ctx, s.read, s.d, `WHERE id <> 0 ORDER BY id`)
+	return out, unavailable("domains", err)
+}
+
+func repositories(ctx context.Context, q querier, d *dialect, domain metadata.DomainID) ([]metadata.Repository, error) {
+	var out []metadata.Repository
+	err := query(ctx, q, d, `SELECT id, domain_id, uid, name, administrator, state, created_at FROM repository WHERE domain_id = ? ORDER BY name`, func(r *dbsql.Rows) error {
+		var m metadata.Repository
+		var created int64
+		if err := r.Scan(&m.ID, &m.Domain, &m.UID, &m.Name, &m.Administrator, &m.State, &created); err != nil {
+			return err
+		}
+		m.CreatedAt = moment(created)
+		out = append(out, m)
+		return nil
+	}, int64(domain))
+	return out, err
+}
+
+// Repositories implements metadata.Catalog.
+func (s *Store) Repositories(ctx context.Context, d metadata.DomainID) ([]metadata.Repository, error) {
+	out, err := repositories(ctx, s.read, s.d, d)
+	return out, unavailable("repositories", err)
+}
+
+func document(ctx context.Context, q querier, d *dialect, domain metadata.DomainID) (*metadata.Document, error) {
+	var out *metadata.Document
+	err := query(ctx, q, d, `SELECT epoch, generation, schema_version, digest, document, put_at FROM config WHERE domain_id = ?
+		ORDER BY epoch DESC, generation DESC LIMIT 1`, func(r *dbsql.Rows) error {
+		m := &metadata.Document{}
+		var put int64
+		if err := r.Scan(&m.Epoch, &m.Generation, &m.Schema, &m.Digest, &m.Body, &put); err != nil {
+			return err
+		}
+		m.PutAt = moment(put)
+		out = m
+		return nil
+	}, int64(domain))
+	return out, err
+}
+
+// Document implements metadata.Catalog.
+func (s *Store) Document(ctx context.Context, d metadata.DomainID) (*metadata.Document, error) {
+	out, err := document(ctx, s.read, s.d, d)
+	return out, unavailable("document", err)
+}
+
+// Declare implements metadata.Catalog. The change is one of the registry's row 0: which domains there are is the registry's business,
+// and a new domain has no followers of its own yet.
+func (s *Store) Declare(ctx context.Context, decl metadata.Declaration) (*metadata.Declared, error) {
+	var out *metadata.Declared
+	err := s.write(ctx, metadata.RegistryDomain, func(t *tx) (err error) {
+		out, err = t.declare(decl)
+		if err == nil && out.Changed {
+			err = t.Record(metadata.Change{Kind: metadata.ConfigChanged})
+		}
+		return err
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (t *tx) declare(decl metadata.Declaration) (*metadata.Declared, error) {
+	out := &metadata.Declared{}
+	// One declaration at a time: the lock of row 0 orders them, and a domain may have no row of its own yet.
+	if _, _, err := t.one(`SELECT id FROM domain WHERE id = 0 {lock}`); err != nil {
+		return nil, err
+	}
+	domain, err := t.declareDomain(decl, out)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.putDocument(domain, decl, out); err != nil {
+		return nil, err
+	}
+	if domain.ID == metadata.RegistryDomain {
+		out.Domain = *domain
+		return out, nil
+	}
+	if err := t.declareRepositories(domain.ID, decl, out); err != nil {
+		return nil, err
+	}
+	got, err := domains(t.ctx, t.q, t.s.d, `WHERE id = ?`, int64(domain.ID))
+	if err != nil {
+		return nil, err
+	}
+	out.Domain = got[0]
+	all, err := repositories(t.ctx, t.q, t.s.d, domain.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		if r.State == metadata.Active {
+			out.Repositories = append(out.Repositories, r)
+		}
+	}
+	return out, nil
+}
+
+// declareDomain finds or makes the domain's row and makes it Active.
+func (t *tx) declareDomain(decl metadata.Declaration, out *metadata.Declared) (*metadata.Domain, error) {
+	if decl.Ref == (registry.DomainRef{}) {
+		return &metadata.Domain{ID: metadata.RegistryDomain, UID: "registry", State: metadata.Active}, nil
+	}
+	got, err := domains(t.ctx, t.q, t.s.d, `WHERE account = ? AND name = ?`, decl.Ref.Owner, decl.Ref.Name)
+	if err != nil {
+		return nil, err
+	}
+	if len(got) == 0 {
+		d := metadata.Domain{UID: newUID(), Ref: decl.Ref, Holder: decl.Holder, State: metadata.Active}
+		row, _, err := t.one(`INSERT INTO domain (uid, account, name, holder, state, created_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id`,
+			d.UID, d.Ref.Owner, d.Ref.Name, d.Holder, string(d.State), micros(t.now))
+		d.ID = metadata.DomainID(row)
+		out.Changed = true
+		return &d, err
+	}
+	d := &got[0]
+	if d.Holder != decl.Holder {
+		return nil, fmt.Errorf("%w: domain %s has content of another namespace", registry.ErrConflict, decl.Ref)
+	}
+	if d.State == metadata.Active {
+		return d, nil
+	}
+	out.Changed = true
+	_, err = t.exec(`UPDATE domain SET state = ? WHERE id = ?`, string(metadata.Active), int64(d.ID))
+	return d, err
+}
+
+// keptDocuments is how many configuration documents of a domain stay, for people who look.
+const keptDocuments = 10
+
+func (t *tx) putDocument(d *metadata.Domain, decl metadata.Declaration, out *metadata.Declared) error {
+	last, err := document(t.ctx, t.q, t.s.d, d.ID)
+	if err != nil {
+		return err
+	}
+	digest := sha256Hex(decl.Body)
+	if err := t.newer(d, last, decl.Epoch, decl.Generation, last != nil && last.Digest == digest); err != nil {
+		return err
+	}
+	if last != nil && last.Digest == digest {
+		return nil
+	}
+	out.Changed = true
+	if _, err := t.exec(`INSERT INTO config (domain_id, epoch, generation, schema_version, digest, document, put_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		int64(d.ID), decl.Epoch, decl.Generation, decl.Schema, digest, decl.Body, micros(t.now)); err != nil {
+		return err
+	}
+	if _, err := t.exec(`DELETE FROM config WHERE domain_id = ? AND (epoch, generation) NOT IN
+		(SELECT epoch, generation FROM config WHERE domain_id = ? ORDER BY epoch DESC, generation DESC LIMIT ?)`, int64(d.ID), int64(d.ID), keptDocuments); err != nil {
+		return err
+	}
+	_, err = t.exec(`UPDATE domain SET epoch = ?, generation = ? WHERE id = ?`, decl.Epoch, decl.Generation, int64(d.ID))
+	return err
+}
+
+// newer refuses numbers that are lower than those in force, and other content under the same numbers.
+func (t *tx) newer(d *metadata.Domain, last *metadata.Document, epoch, generation int64, same bool) error {
+	var e, g int64
+	if err := t.query(`SELECT epoch, generation FROM domain WHERE id = ?`, func(r *dbsql.Rows) error { return r.Scan(&e, &g) }, int64(d.ID)); err != nil {
+		return err
+	}
+	if last == nil && e == 0 && g == 0 {
+		return nil
+	}
+	if epoch > e || epoch == e && (generation > g || generation == g && same) {
+		return nil
+	}
+	return fmt.Errorf("%w: configuration %d.%d of %q is not newer than %d.%d", registry.ErrStale, epoch, generation, d.Ref, e, g)
+}
+
+func (t *tx) declareRepositories(domain metadata.DomainID, decl metadata.Declaration, out *metadata.Declared) error {
+	all, err := repositories(t.ctx, t.q, t.s.d, domain)
+	if err != nil {
+		return err
+	}
+	rows := map[string]metadata.Repository{}
+	for _, r := range all {
+		rows[r.Name] = r
+	}
+	declared := map[string]bool{}
+	for _, want := range decl.Repositories {
+		row, exists := rows[want.Name]
+		switch {
+		case !exists:
+			out.Changed = true
+			if _, err := t.exec(`INSERT INTO repository (domain_id, uid, name, administrator, state, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+				int64(domain), newUID(), want.Name, want.Administrator, string(metadata.Active), micros(t.now)); err != nil {
+				return err
+			}
+		case row.Administrator != want.Administrator:
+			out.Conflicts = append(out.Conflicts, want.Name)
+			continue // and detached below, if it is served
+		default:
+			if err := t.setState(row, metadata.Active, out); err != nil {
+				return err
+			}
+		}
+		declared[want.Name] = true
+	}
+	for _, row := range all {
+		if !declared[row.Name] && row.State == metadata.Active {
+			if err := t.setState(row, metadata.Detached, out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) setState(row metadata.Repository, state metadata.State, out *metadata.Declared) error {
+	if row.State == state {
+		return nil
+	}
+	out.Changed = true
+	_, err := t.exec(`UPDATE repository SET state = ? WHERE id = ?`, string(state), int64(row.ID))
+	return err
+}
+
+// Undeclare implements metadata.Catalog.
+func (s *Store) Undeclare(ctx context.Context, ref registry.DomainRef, epoch, generation int64) error {
+	return s.write(ctx, metadata.RegistryDomain, func(t *tx) error {
+		got, err := domains(t.ctx, t.q, t.s.d, `WHERE account = ? AND name = ?`, ref.Owner, ref.Name)
+		if err != nil {
+			return err
+		}
+		if len(got) == 0 || ref == (registry.DomainRef{}) {
+			return fmt.Errorf("domain %s: %w", ref, registry.ErrNotFound)
+		}
+		d := &got[0]
+		if d.State == metadata.Detached {
+			return nil
+		}
+		last, err := document(t.ctx, t.q, t.s.d, d.ID)
+		if err != nil {
+			return err
+		}
+		if err := t.newer(d, last, epoch, generation, true); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE domain SET state = ?, epoch = ?, generation = ? WHERE id = ?`, string(metadata.Detached), epoch, generation, int64(d.ID)); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE repository SET state = ? WHERE domain_id = ? AND state = ?`, string(metadata.Detached), int64(d.ID), string(metadata.Active)); err != nil {
+			return err
+		}
+		return t.Record(metadata.Change{Kind: metadata.ConfigChanged})
+	}, nil)
+}
