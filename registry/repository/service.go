@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -231,27 +232,23 @@ func (s *Service) numbers(ctx context.Context, ref registry.DomainRef, docs Docu
 	if docs.Generation != 0 {
 		return docs.Epoch, docs.Generation, nil
 	}
-	last, err := s.lastDocument(ctx, ref)
-	if err != nil || last == nil {
-		return 0, 1, err
-	}
-	return last.Epoch, last.Generation + 1, nil
-}
-
-func (s *Service) lastDocument(ctx context.Context, ref registry.DomainRef) (*metadata.Document, error) {
-	if ref == (registry.DomainRef{}) {
-		return s.store.Document(ctx, metadata.RegistryDomain)
-	}
 	rows, err := s.store.Domains(ctx)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	for _, r := range rows {
-		if r.Ref == ref {
-			return s.store.Document(ctx, r.ID)
+	row := metadata.Domain{ID: metadata.RegistryDomain}
+	if ref != (registry.DomainRef{}) {
+		at := slices.IndexFunc(rows, func(d metadata.Domain) bool { return d.Ref == ref })
+		if at < 0 {
+			return 0, 1, nil
 		}
+		row = rows[at]
 	}
-	return nil, nil
+	last, err := s.store.Document(ctx, row.ID)
+	if err != nil || last == nil {
+		return 0, row.Generation + 1, err
+	}
+	return last.Epoch, max(last.Generation, row.Generation) + 1, nil
 }
 
 // storedDomain is an active domain as the store remembers it.
