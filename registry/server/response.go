@@ -59,7 +59,7 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 		if isLimited {
 			limited.N -= n
 		}
-		if err != nil || n < want || want == 0 {
+		if err != nil || n < want || isLimited && limited.N <= 0 {
 			return total, err
 		}
 	}
