@@ -1,0 +1,107 @@
+// Package admin is the administrator's way to a registry: the wire types of the admin API and a client. The API is for the operator,
+// over mutual TLS, and for the command line, over a unix socket that only the owner of the data directory can open; who reaches it
+// may do everything, so it does not ask who is calling. Package admin/handler is the other side.
+//
+//	POST /v1/tokens          TokenRequest → Token
+//	PUT  /v1/configuration   Configuration → Applied
+//	GET  /v1/status          → Status
+//	POST /v1/gc              CollectRequest → Collected
+//	POST /v1/revocations     Revocation → {}
+//
+// Errors are {"error": "…"} with a status that stands for one of the registry's sentinels.
+package admin
+
+import (
+	"time"
+
+	"packhouse.dev/packhouse/registry/config"
+)
+
+// Addresses of the API.
+const (
+	PathTokens        = "/v1/tokens"
+	PathConfiguration = "/v1/configuration"
+	PathStatus        = "/v1/status"
+	PathCollect       = "/v1/gc"
+	PathRevocations   = "/v1/revocations"
+)
+
+// SocketName is the name of the unix socket in a data directory.
+const SocketName = "admin.sock"
+
+// TokenRequest asks for a token of the root of the account that owns a domain.
+type TokenRequest struct {
+	Domain   string          `json:"domain,omitempty"`      // own name; "": the only domain
+	Owner    string          `json:"domainOwner,omitempty"` // account id; "": the only owner of a domain of that name
+	Duration config.Duration `json:"duration,omitempty"`    // 15m to 12h; 0: 12h
+	Source   string          `json:"source,omitempty"`      // what it is for, to revoke it with
+}
+
+// Token is a fresh token.
+type Token struct {
+	Token     string    `json:"token"`
+	ID        string    `json:"id"` // names it in a revocation
+	ExpiresAt time.Time `json:"expiresAt"`
+	Domain    string    `json:"domain"`
+	Owner     string    `json:"domainOwner"`
+	Endpoint  string    `json:"endpoint,omitempty"` // base address for clients, without a slash at the end
+}
+
+// Configuration is everything that is declared. Generation 0 takes the next one.
+type Configuration struct {
+	Epoch      int64            `json:"epoch,omitempty"`
+	Generation int64            `json:"generation,omitempty"`
+	Registry   *config.Registry `json:"registry"`
+	Domains    []config.Domain  `json:"domains,omitempty"`
+}
+
+// Applied tells what became of a configuration.
+type Applied struct {
+	Changed  bool      `json:"changed"`
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Problem is a part of a configuration that is not in force.
+type Problem struct {
+	Source config.Source `json:"source"`
+	Text   string        `json:"text"`
+}
+
+// Status is what a registry serves now.
+type Status struct {
+	Version   string         `json:"version"`
+	StartedAt time.Time      `json:"startedAt"`
+	Ready     bool           `json:"ready"`
+	Endpoints []string       `json:"endpoints,omitempty"`
+	Domains   []DomainStatus `json:"domains,omitempty"`
+}
+
+// DomainStatus is one domain, served or not.
+type DomainStatus struct {
+	Name         string   `json:"name"`
+	Owner        string   `json:"owner"`
+	State        string   `json:"state"`
+	Generation   int64    `json:"generation"` // of the configuration in force
+	Repositories []string `json:"repositories,omitempty"`
+}
+
+// CollectRequest asks for a collection now.
+type CollectRequest struct {
+	// Grace is how long bytes must have been unused; negative: as configured. It only saves uploads: with 0 nothing is lost.
+	Grace config.Duration `json:"grace"`
+}
+
+// Collected tells what a collection did.
+type Collected struct {
+	Condemned int `json:"condemned"` // blobs that nothing refers to
+	Swept     int `json:"swept"`     // rows removed
+	Deleted   int `json:"deleted"`   // objects deleted from the store
+}
+
+// Revocation ends tokens of a domain that were issued before now.
+type Revocation struct {
+	Domain string `json:"domain,omitempty"` // as in TokenRequest
+	Owner  string `json:"domainOwner,omitempty"`
+	Kind   string `json:"kind"`            // token, principal, source or domain
+	Value  string `json:"value,omitempty"` // a token's ID, an ARN, a source
+}

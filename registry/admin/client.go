@@ -1,0 +1,143 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"packhouse.dev/packhouse/registry"
+)
+
+// maxAnswer is how much of an answer is read, in bytes.
+const maxAnswer = 16 << 20
+
+// ErrNotRunning: nobody listens on the socket of a data directory.
+var ErrNotRunning = errors.New("no registry is running there")
+
+// Client calls the admin API of a registry. It is safe for concurrent use.
+type Client struct {
+	http *http.Client
+	base string
+}
+
+// NewClient returns a client of the API at base, an address without a slash at the end. c has what proves who is calling.
+func NewClient(base string, c *http.Client) *Client { return &Client{http: c, base: base} }
+
+// OpenDir returns a client of the registry that runs over a data directory. It dials with the first call, which fails with
+// ErrNotRunning if there is none.
+func OpenDir(dataDir string) *Client {
+	path := filepath.Join(dataDir, SocketName)
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, err := dialUnix(ctx, path)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrNotRunning, err)
+			}
+			return conn, nil
+		},
+		MaxIdleConns: 1, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 10 * time.Minute,
+	}
+	return NewClient("http://packhouse", &http.Client{Transport: transport})
+}
+
+// Token gets a token.
+func (c *Client) Token(ctx context.Context, q TokenRequest) (*Token, error) {
+	return call[Token](ctx, c, http.MethodPost, PathTokens, q)
+}
+
+// Apply puts a configuration in force.
+func (c *Client) Apply(ctx context.Context, q Configuration) (*Applied, error) {
+	return call[Applied](ctx, c, http.MethodPut, PathConfiguration, q)
+}
+
+// Status asks what is served.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	return call[Status](ctx, c, http.MethodGet, PathStatus, nil)
+}
+
+// Collect collects what nothing refers to.
+func (c *Client) Collect(ctx context.Context, q CollectRequest) (*Collected, error) {
+	return call[Collected](ctx, c, http.MethodPost, PathCollect, q)
+}
+
+// Revoke ends tokens.
+func (c *Client) Revoke(ctx context.Context, q Revocation) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, PathRevocations, q)
+	return err
+}
+
+func call[T any](ctx context.Context, c *Client, method, path string, q any) (*T, error) {
+	var body io.Reader
+	if q != nil {
+		b, err := json.Marshal(q)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("admin API: %w", err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("admin API: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, failure(resp.StatusCode, b)
+	}
+	out := new(T)
+	if err := json.Unmarshal(b, out); err != nil {
+		return nil, fmt.Errorf("admin API: the answer is not understood: %w", err)
+	}
+	return out, nil
+}
+
+// RemoteError is what the registry said. It unwraps to the sentinel that its status stands for, if there is one.
+type RemoteError struct {
+	Status int
+	Text   string
+}
+
+// Error implements error.
+func (e *RemoteError) Error() string { return e.Text }
+
+// Unwrap implements the interface of errors.Is.
+func (e *RemoteError) Unwrap() error {
+	switch e.Status {
+	case http.StatusBadRequest:
+		return registry.ErrInvalid
+	case http.StatusNotFound:
+		return registry.ErrNotFound
+	case http.StatusConflict:
+		return registry.ErrConflict
+	case http.StatusPreconditionFailed:
+		return registry.ErrStale
+	case http.StatusServiceUnavailable:
+		return registry.ErrUnavailable
+	}
+	return nil
+}
+
+func failure(status int, body []byte) error {
+	var said struct {
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(body, &said); err != nil || said.Error == "" {
+		said.Error = fmt.Sprintf("admin API: status %d", status)
+	}
+	return &RemoteError{Status: status, Text: said.Error}
+}

@@ -1,0 +1,279 @@
+// Package handler is the server side of the admin API. Whoever reaches it may do everything, so what it is mounted on decides who
+// does: a unix socket that only its owner can open, or a port with mutual TLS. It never stands on the port of package endpoints.
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/admin"
+	"packhouse.dev/packhouse/registry/auth"
+	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/metadata"
+	"packhouse.dev/packhouse/registry/policy"
+	"packhouse.dev/packhouse/registry/repository"
+)
+
+// maxConfiguration is how large a configuration may be, in bytes; everything else is small.
+const (
+	maxConfiguration = 64 << 20
+	maxRequest       = 64 << 10
+)
+
+// Catalog is what the handler needs of package metadata.
+type Catalog interface {
+	Domains(ctx context.Context) ([]metadata.Domain, error)
+	Repositories(ctx context.Context, d metadata.DomainID) ([]metadata.Repository, error)
+	Document(ctx context.Context, d metadata.DomainID) (*metadata.Document, error)
+	Revoke(ctx context.Context, r metadata.Revocation) error
+}
+
+// Service is what the handler needs of repository.Service.
+type Service interface {
+	Apply(ctx context.Context, docs repository.Documents) (*repository.Applied, error)
+	Ready(ctx context.Context) error
+	Endpoints() []config.Endpoint
+}
+
+// Options of the handler. Catalog, Service and Issuer are needed.
+type Options struct {
+	Catalog Catalog
+	Service Service
+	Issuer  *auth.Issuer
+	Collect func(ctx context.Context, q admin.CollectRequest) (*admin.Collected, error) // nil: there is no collection
+	Version string
+	Logger  *slog.Logger // audit records; default none
+	Now     func() time.Time
+}
+
+type handler struct {
+	Options
+	started time.Time
+}
+
+// New returns the handler.
+func New(opt Options) http.Handler {
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	h := &handler{Options: opt, started: opt.Now()}
+	mux := http.NewServeMux()
+	mux.Handle("POST "+admin.PathTokens, answering(h, maxRequest, h.token))
+	mux.Handle("PUT "+admin.PathConfiguration, answering(h, maxConfiguration, h.apply))
+	mux.Handle("GET "+admin.PathStatus, answering(h, 0, h.status))
+	mux.Handle("POST "+admin.PathCollect, answering(h, maxRequest, h.collect))
+	mux.Handle("POST "+admin.PathRevocations, answering(h, maxRequest, h.revoke))
+	return mux
+}
+
+// answering adapts a function from question to answer. A limit of 0: there is no question.
+func answering[Q, A any](h *handler, limit int64, fn func(context.Context, *Q) (*A, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := new(Q)
+		err := decode(w, r, limit, q)
+		var a *A
+		if err == nil {
+			a, err = fn(r.Context(), q)
+		}
+		if err != nil {
+			status := status(err)
+			h.Logger.WarnContext(r.Context(), "admin request failed", "path", r.URL.Path, "status", status, "error", err)
+			write(w, status, map[string]string{"error": err.Error()})
+			return
+		}
+		write(w, http.StatusOK, a)
+	})
+}
+
+func decode(w http.ResponseWriter, r *http.Request, limit int64, q any) error {
+	if limit == 0 {
+		return nil
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(q); err != nil {
+		return fmt.Errorf("%w: the request is not understood: %w", registry.ErrInvalid, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: there is something behind the request", registry.ErrInvalid)
+	}
+	return nil
+}
+
+// status of an error. Unlike on package endpoints its text is always told: who administers the registry may know.
+func status(err error) int {
+	switch {
+	case errors.Is(err, registry.ErrUnavailable):
+		return http.StatusServiceUnavailable
+	case errors.Is(err, registry.ErrStale):
+		return http.StatusPreconditionFailed
+	case errors.Is(err, registry.ErrConflict):
+		return http.StatusConflict
+	case errors.Is(err, registry.ErrInvalid):
+		return http.StatusBadRequest
+	case errors.Is(err, registry.ErrNotFound):
+		return http.StatusNotFound
+	}
+	return http.StatusInternalServerError
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // our own types: it cannot
+		status, b = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // the caller is gone; there is nobody to tell
+}
+
+func (h *handler) token(ctx context.Context, q *admin.TokenRequest) (*admin.Token, error) {
+	d, err := h.domain(ctx, q.Domain, q.Owner)
+	if err != nil {
+		return nil, err
+	}
+	partition, err := h.partition(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owner := d.Ref.Owner
+	tok, err := h.Issuer.Issue(auth.Grant{
+		Principal: policy.Principal{ARN: "arn:" + partition + ":iam::" + owner + ":root", Account: owner, Root: true},
+		Domain:    d.UID, Source: q.Source, Lifetime: time.Duration(q.Duration),
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.Logger.InfoContext(ctx, "token issued", "domain", d.Ref.String(), "token", tok.ID, "expires", tok.ExpiresAt)
+	out := &admin.Token{Token: tok.Value, ID: tok.ID, ExpiresAt: tok.ExpiresAt, Domain: d.Ref.Name, Owner: owner}
+	if e := h.Service.Endpoints(); len(e) > 0 {
+		out.Endpoint = strings.TrimRight(e[0].URL, "/")
+	}
+	return out, nil
+}
+
+// domain finds an active domain. What is left out must be clear without it.
+func (h *handler) domain(ctx context.Context, name, owner string) (*metadata.Domain, error) {
+	rows, err := h.Catalog.Domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []*metadata.Domain
+	var names []string
+	for i := range rows {
+		d := &rows[i]
+		if d.State != metadata.Active {
+			continue
+		}
+		names = append(names, d.Ref.String())
+		if (name == "" || d.Ref.Name == name) && (owner == "" || d.Ref.Owner == owner) {
+			found = append(found, d)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(names) == 0:
+		return nil, fmt.Errorf("%w: no domain is declared", registry.ErrNotFound)
+	case len(found) == 0:
+		return nil, fmt.Errorf("%w: no domain of that name; there are %s", registry.ErrNotFound, strings.Join(names, ", "))
+	default:
+		return nil, fmt.Errorf("%w: which domain? There are %s", registry.ErrInvalid, strings.Join(names, ", "))
+	}
+}
+
+// partition of ARNs, from the configuration in force.
+func (h *handler) partition(ctx context.Context) (string, error) {
+	doc, err := h.Catalog.Document(ctx, metadata.RegistryDomain)
+	if err != nil || doc == nil {
+		return "aws", err
+	}
+	reg, err := config.Decode[config.Registry](doc.Body)
+	if err != nil || reg.Partition == "" {
+		return "aws", err
+	}
+	return reg.Partition, nil
+}
+
+func (h *handler) apply(ctx context.Context, q *admin.Configuration) (*admin.Applied, error) {
+	if q.Registry == nil {
+		return nil, fmt.Errorf("%w: a configuration needs the registry's document", registry.ErrInvalid)
+	}
+	got, err := h.Service.Apply(ctx, repository.Documents{Registry: q.Registry, Domains: q.Domains, Epoch: q.Epoch, Generation: q.Generation})
+	if err != nil {
+		return nil, err
+	}
+	h.Logger.InfoContext(ctx, "configuration applied", "generation", q.Generation, "changed", got.Changed, "problems", len(got.Problems))
+	out := &admin.Applied{Changed: got.Changed}
+	for _, p := range got.Problems {
+		out.Problems = append(out.Problems, admin.Problem{Source: p.Source, Text: p.Text})
+	}
+	return out, nil
+}
+
+func (h *handler) status(ctx context.Context, _ *struct{}) (*admin.Status, error) {
+	out := &admin.Status{Version: h.Version, StartedAt: h.started, Ready: h.Service.Ready(ctx) == nil}
+	for _, e := range h.Service.Endpoints() {
+		out.Endpoints = append(out.Endpoints, e.URL)
+	}
+	rows, err := h.Catalog.Domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range rows {
+		s := admin.DomainStatus{Name: d.Ref.Name, Owner: d.Ref.Owner, State: string(d.State), Generation: d.Generation}
+		repos, err := h.Catalog.Repositories(ctx, d.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range repos {
+			if r.State == metadata.Active {
+				s.Repositories = append(s.Repositories, r.Name)
+			}
+		}
+		out.Domains = append(out.Domains, s)
+	}
+	return out, nil
+}
+
+func (h *handler) collect(ctx context.Context, q *admin.CollectRequest) (*admin.Collected, error) {
+	if h.Collect == nil {
+		return nil, fmt.Errorf("%w: this registry does not collect", registry.ErrNotFound)
+	}
+	return h.Collect(ctx, *q)
+}
+
+func (h *handler) revoke(ctx context.Context, q *admin.Revocation) (*struct{}, error) {
+	kind, err := auth.ParseKind(q.Kind)
+	if err != nil {
+		return nil, err
+	}
+	if q.Value == "" && kind != auth.RevokeDomain {
+		return nil, fmt.Errorf("%w: a revocation of a %s needs its name", registry.ErrInvalid, kind)
+	}
+	d, err := h.domain(ctx, q.Domain, q.Owner)
+	if err != nil {
+		return nil, err
+	}
+	now := h.Now()
+	err = h.Catalog.Revoke(ctx, metadata.Revocation{
+		Domain: d.ID, Kind: string(kind), Value: q.Value, IssuedBefore: now, ExpiresAt: now.Add(auth.MaxLifetime + time.Hour),
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.Logger.InfoContext(ctx, "tokens revoked", "domain", d.Ref.String(), "kind", string(kind), "value", q.Value)
+	return &struct{}{}, nil
+}
