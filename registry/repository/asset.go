@@ -68,6 +68,7 @@ func (v *View) lookAsset(ctx context.Context, key cacheKey, id registry.VersionI
 		if err := v.s.retain(ctx, v.rc, f); err != nil {
 			return nil, err
 		}
+		v.s.importRest(v.rc, f.version)
 	}
 	return v.openOwn(ctx, &ownAsset{asset: f.asset, version: f.version, file: f.file}, mode)
 }

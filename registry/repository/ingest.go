@@ -23,8 +23,15 @@ const (
 
 // flights are the downloads under way: whoever wants the same file of the same connection reads along.
 type flights struct {
-	mu sync.Mutex
-	m  map[flightKey]*flight
+	mu      sync.Mutex
+	m       map[flightKey]*flight
+	imports map[importKey]bool
+}
+
+// importKey names the completion of a retained version.
+type importKey struct {
+	repository metadata.RepositoryID
+	version    registry.VersionID
 }
 
 type flightKey struct {
@@ -56,7 +63,7 @@ type flight struct {
 	refused map[metadata.RepositoryID]error // targets beside the owner that did not take the version
 }
 
-func (fs *flights) init() { fs.m = map[flightKey]*flight{} }
+func (fs *flights) init() { fs.m, fs.imports = map[flightKey]*flight{}, map[importKey]bool{} }
 
 // join returns the flight of a key, or begins one.
 func (s *Service) join(rc *repoConfig, f *found) (*flight, error) {
@@ -144,7 +151,11 @@ func (s *Service) afterFlight(ctx context.Context, rc *repoConfig, f *found, fl 
 	if again.step.Repository == 0 && again.from == again.row {
 		return nil
 	}
-	return s.retain(ctx, rc, again)
+	if err := s.retain(ctx, rc, again); err != nil {
+		return err
+	}
+	s.importRest(rc, f.version)
+	return nil
 }
 
 // fly downloads, checks and stores one asset. It runs on its own: whoever waits may go.
@@ -176,8 +187,8 @@ func (s *Service) fly(fl *flight) {
 	if err := fl.spool.Close(); err != nil {
 		s.log.Warn("spool file was not removed", "error", err)
 	}
-	if err == nil && fl.conn.RetainAll {
-		s.importRest(fl)
+	if err == nil {
+		s.importRest(fl.targets[len(fl.targets)-1], fl.version)
 	}
 }
 
@@ -330,39 +341,54 @@ func (fl *flight) newAsset(a registry.Asset, bytes metadata.BlobRow) metadata.Ne
 	}
 }
 
-// importRest fetches the assets of the version that nobody asked for yet, one after the other.
-func (s *Service) importRest(fl *flight) {
-	left := int64(importBudget)
-	for _, a := range fl.version.Assets {
-		left -= max(a.Size, 0)
-		if a.Name == fl.asset.Name || a.Stored || a.Source == "" || left < 0 {
-			continue
-		}
-		next := &flight{
-			key: fl.key, dc: fl.dc, conn: fl.conn, targets: fl.targets, version: fl.version, asset: a, display: fl.display, summary: fl.summary,
-			remote: format.RemoteAsset{URL: a.Source, Size: a.Size, Want: a.Digests, Info: a.Info},
-			opened: make(chan struct{}), done: make(chan struct{}), refused: map[metadata.RepositoryID]error{},
-		}
-		next.key.asset = a.Name
-		s.flights.mu.Lock()
-		busy := s.flights.m[next.key] != nil || len(s.flights.m) >= maxFlights || s.stopping.Err() != nil
-		if !busy {
-			s.flights.m[next.key] = next
-		}
-		s.flights.mu.Unlock()
-		if busy {
-			continue
-		}
-		next.conn = withoutRest(fl.conn)
-		s.fly(next)
+// importRest fetches the assets of a retained version that nobody asked for yet, one after the other, in the background, if the
+// connection that the version came from says so.
+func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
+	pending := slices.ContainsFunc(v.Assets, func(a registry.Asset) bool { return !a.Stored && a.Source != "" })
+	if !pending || len(v.Assets) < 2 {
+		return
 	}
+	key := importKey{rc.row.ID, v.ID}
+	s.flights.mu.Lock()
+	defer s.flights.mu.Unlock()
+	if s.flights.imports[key] || s.stopping.Err() != nil {
+		return
+	}
+	s.flights.imports[key] = true
+	s.background.Go(func() {
+		left := int64(importBudget)
+		for _, a := range v.Assets {
+			if left -= max(a.Size, 0); left < 0 {
+				break
+			}
+			if err := s.importAsset(s.stopping, rc, v.ID, a.Name); err != nil {
+				s.log.Warn("file of a retained version was not imported", "repository", rc.arn, "version", v.ID.String(), "asset", a.Name, "error", err)
+			}
+		}
+		s.flights.mu.Lock()
+		defer s.flights.mu.Unlock()
+		delete(s.flights.imports, key)
+	})
 }
 
-// withoutRest is the connection for a flight that must not begin others.
-func withoutRest(c *config.Connection) *config.Connection {
-	out := *c
-	out.RetainAll = false
-	return &out
+// importAsset makes the repository have the bytes of one asset.
+func (s *Service) importAsset(ctx context.Context, rc *repoConfig, id registry.VersionID, name string) error {
+	f, err := s.find(ctx, rc, id, name)
+	switch {
+	case err != nil:
+		return err
+	case f.from == nil && !f.fetch.conn.RetainAll:
+		return nil
+	case f.from == nil:
+		fl, err := s.join(rc, f)
+		if err != nil {
+			return err
+		}
+		return s.afterFlight(ctx, rc, f, fl)
+	case f.from == f.row && f.step.Repository == 0:
+		return nil
+	}
+	return s.retain(ctx, rc, f)
 }
 
 // maxAsset is the limit of one file.
