@@ -324,6 +324,7 @@ type upstreamServer struct {
 	log   []string
 	down  atomic.Bool
 	hang  chan struct{} // files wait for it, if not nil
+	stuck chan struct{} // everything waits for it, if not nil
 }
 
 func newUpstream(t *testing.T) *upstreamServer {
@@ -337,8 +338,11 @@ func (u *upstreamServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	u.log = append(u.log, r.URL.Path)
 	body, ok := u.files[r.URL.Path]
-	hang := u.hang
+	hang, stuck := u.hang, u.stuck
 	u.mu.Unlock()
+	if stuck != nil {
+		<-stuck
+	}
 	switch {
 	case u.down.Load():
 		w.WriteHeader(http.StatusInternalServerError)
