@@ -69,6 +69,15 @@ func TestWhoIsLetIn(t *testing.T) {
 	})
 }
 
+// TestFormatsMayDropTheChallenge: npm shows the text of an error only if there is none.
+func TestFormatsMayDropTheChallenge(t *testing.T) {
+	t.Parallel()
+	rec := newWorld(t).do(http.MethodGet, "/my-domain-111122223333/npm/my-repo/express", "", nil)
+	if rec.Code != 401 || rec.Header()["Www-Authenticate"] != nil || !strings.Contains(rec.Body.String(), "packhouse login") {
+		t.Errorf("got %d %v %s", rec.Code, rec.Header(), rec.Body)
+	}
+}
+
 func TestForeignAndUnknownDomainsLookAlike(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -76,8 +76,10 @@ func (Format) Serve(w http.ResponseWriter, r *http.Request, repo format.Reposito
 	return fmt.Errorf("%w: %s at this address", registry.ErrUnsupported, r.Method)
 }
 
-// WriteError implements format.ErrorWriter: npm and its like print the text of "error".
+// WriteError implements format.ErrorWriter: npm and its like print the text of "error". A challenge is left out: npm would explain it
+// ("Incorrect or missing password") instead of saying what the text says, and no client of npm waits for one to send its token.
 func (Format) WriteError(w http.ResponseWriter, r *http.Request, status int, message string) {
+	w.Header().Del("WWW-Authenticate")
 	var o object
 	o.text("error", message)
 	_ = writeJSON(w, r, status, o.bytes()) // the client is gone; there is nobody to tell
