@@ -12,16 +12,23 @@ import (
 // endpoints is the closed list of base addresses, ready for requests. The Host header chooses from it and is never copied, but for
 // loopback names: who is told to come back to its own machine asked for it (kubectl port-forward).
 type endpoints struct {
-	from []config.Endpoint // what it was made of
-	list []endpoint
+	from  []config.Endpoint // what it was made of
+	list  []endpoint
+	wilds []wildcard
 }
 
+// endpoint is a base address.
 type endpoint struct {
 	base   string // scheme://host/prefix, without a slash at the end
+	scheme string
 	host   string // in lower case, without the default port
 	prefix string // escaped, "" or "/prefix"
+}
+
+// wildcard is a host below which every domain has one of its own.
+type wildcard struct {
 	scheme string
-	wild   string // ".d.host" of the wildcard form, without a port; "": it is not offered
+	suffix string // ".d.host"
 	port   string // ":8443" or ""
 }
 
@@ -35,12 +42,25 @@ func newEndpoints(from []config.Endpoint) *endpoints {
 		}
 		host := canonicalHost(u.Host, u.Scheme)
 		prefix := strings.TrimRight(u.EscapedPath(), "/")
-		_, port := splitPort(host)
-		p := endpoint{base: u.Scheme + "://" + host + prefix, host: host, prefix: prefix, scheme: u.Scheme, port: port}
-		if c.Host != "" {
-			p.wild = ".d." + strings.ToLower(c.Host)
+		e.list = append(e.list, endpoint{base: u.Scheme + "://" + host + prefix, scheme: u.Scheme, host: host, prefix: prefix})
+	}
+	for _, c := range from {
+		if c.Host == "" {
+			continue
 		}
-		e.list = append(e.list, p)
+		w := wildcard{scheme: "https"} // unless the host itself is declared with another scheme
+		name, port := splitPort(canonicalHost(c.Host, w.scheme))
+		for _, p := range e.list {
+			if other, otherPort := splitPort(p.host); other == name {
+				w.scheme = p.scheme
+				if port == "" {
+					port = otherPort
+				}
+				break
+			}
+		}
+		w.suffix, w.port = ".d."+name, port
+		e.wilds = append(e.wilds, w)
 	}
 	return e
 }
@@ -57,12 +77,12 @@ func (e *endpoints) locate(host string, tls bool, path string) (base, left strin
 		scheme = "https"
 	}
 	host = canonicalHost(host, scheme)
-	if p, label, ok := e.wildcard(host); ok {
+	if w, label, ok := e.wildcard(host); ok {
 		ref, err := registry.ParseDomainRef(label)
 		if err != nil {
 			return "", "", ref, fmt.Errorf("%w: the host does not begin with {domain}-{account}", registry.ErrNotFound)
 		}
-		return p.scheme + "://" + label + p.wild + p.port, path, ref, nil
+		return w.scheme + "://" + label + w.suffix + w.port, path, ref, nil
 	}
 	match := func(p *endpoint) bool { return p.host == host }
 	if isLoopback(host) {
@@ -111,13 +131,14 @@ func (e *endpoints) longest(path string, match func(*endpoint) bool) *endpoint {
 	return found
 }
 
-func (e *endpoints) wildcard(host string) (p *endpoint, label string, ok bool) {
+func (e *endpoints) wildcard(host string) (w *wildcard, label string, ok bool) {
+	if len(e.wilds) == 0 {
+		return nil, "", false
+	}
 	name, _ := splitPort(host)
-	for i := range e.list {
-		if p := &e.list[i]; p.wild != "" {
-			if label, ok := strings.CutSuffix(name, p.wild); ok && !strings.Contains(label, ".") {
-				return p, label, true
-			}
+	for i := range e.wilds {
+		if label, ok := strings.CutSuffix(name, e.wilds[i].suffix); ok && !strings.Contains(label, ".") {
+			return &e.wilds[i], label, true
 		}
 	}
 	return nil, "", false

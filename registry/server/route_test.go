@@ -137,6 +137,7 @@ func TestLocate(t *testing.T) {
 	t.Parallel()
 	e := newEndpoints([]config.Endpoint{
 		{URL: "https://Packages.example.com:443", Host: "packages.example.com"},
+		{Host: "Domains.example.com"}, {Host: "plain.example.com"}, {URL: "http://plain.example.com:8080/x"},
 		{URL: "https://intranet.example.com/tools/packages/"},
 		{URL: "http://10.1.2.3:8080"},
 		{URL: "http://127.0.0.1:4873"},
@@ -171,6 +172,8 @@ func TestLocate(t *testing.T) {
 		"loopback with a path in host": {host: "localhost/evil:1", path: "/x", base: "https://packages.example.com", left: "/x"},
 		"wildcard":                     {host: "my-domain-111122223333.d.packages.example.com", path: "/toy/r", base: "https://my-domain-111122223333.d.packages.example.com", left: "/toy/r", wild: "my-domain-111122223333"},
 		"wildcard with port":           {host: "My-Domain-111122223333.d.packages.example.com:443", path: "/toy/r", base: "https://my-domain-111122223333.d.packages.example.com", left: "/toy/r", wild: "my-domain-111122223333"},
+		"wildcard alone":               {host: "my-domain-111122223333.d.domains.example.com", path: "/toy/r", base: "https://my-domain-111122223333.d.domains.example.com", left: "/toy/r", wild: "my-domain-111122223333"},
+		"wildcard like its host":       {host: "my-domain-111122223333.d.plain.example.com:8080", path: "/toy/r", base: "http://my-domain-111122223333.d.plain.example.com:8080", left: "/toy/r", wild: "my-domain-111122223333"},
 		"wildcard without account":     {host: "my-domain.d.packages.example.com", path: "/toy/r", missing: true},
 		"wildcard of another host":     {host: "my-domain-111122223333.d.evil.org", path: "/toy/r", base: "https://packages.example.com", left: "/toy/r"},
 		"nothing declared":             {list: newEndpoints(nil), host: "packages.example.com", path: "/x", missing: true},
