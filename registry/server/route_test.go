@@ -137,7 +137,7 @@ func TestLocate(t *testing.T) {
 	t.Parallel()
 	e := newEndpoints([]config.Endpoint{
 		{URL: "https://Packages.example.com:443", Host: "packages.example.com"},
-		{Host: "Domains.example.com"}, {Host: "plain.example.com"}, {URL: "http://plain.example.com:8080/x"},
+		{Host: "Domains.example.com"}, {Host: "plain.example.com"}, {URL: "http://plain.example.com:8080/prefix"},
 		{URL: "https://intranet.example.com/tools/packages/"},
 		{URL: "http://10.1.2.3:8080"},
 		{URL: "http://127.0.0.1:4873"},
