@@ -1,0 +1,77 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// DomainSpec is a namespace for repositories and the unit in which stored bytes are shared.
+// +kubebuilder:validation:XValidation:rule="has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",message="name cannot be changed: make a new domain"
+// +kubebuilder:validation:XValidation:rule="has(self.registryRef) == has(oldSelf.registryRef) && (!has(self.registryRef) || self.registryRef == oldSelf.registryRef)",message="registryRef cannot be changed: make a new domain"
+type DomainSpec struct {
+	// Name of the domain, if it is another than that of the object: 2 to 50 lower-case letters, digits and hyphens.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9-]{0,48}[a-z0-9]$`
+	Name string `json:"name,omitempty"`
+	// Registry that serves the domain. Left out: the only one that there is.
+	// +optional
+	RegistryRef *Ref `json:"registryRef,omitempty"`
+	// Tags of the domain, for policies and for the service API.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=200
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 128 && size(self[k]) <= 256)",message="tag keys have 1 to 128 characters and values at most 256"
+	Tags map[string]TagValue `json:"tags,omitempty"`
+	// What becomes of the content when the object is deleted. Retain: it stays, is not served, and comes back with the object.
+	// Delete: it is removed.
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// TagValue of a resource.
+// +kubebuilder:validation:MaxLength=256
+type TagValue string
+
+// DeletionPolicy says what becomes of content.
+// +kubebuilder:validation:Enum=Retain;Delete
+type DeletionPolicy string
+
+// The deletion policies.
+const (
+	Retain DeletionPolicy = "Retain"
+	Delete DeletionPolicy = "Delete"
+)
+
+// Domain is a namespace for repositories. Repositories of a domain share stored bytes, and can be upstreams of each other.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=packhouse,shortName=phdom
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="has(self.spec.name) || self.metadata.name.matches('^[a-z][a-z0-9-]{0,48}[a-z0-9]$')",message="a domain's name has 2 to 50 lower-case letters, digits and hyphens and begins with a letter; set spec.name if the object's name is another"
+type Domain struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +optional
+	// +kubebuilder:default={}
+	Spec DomainSpec `json:"spec,omitempty"`
+	// +optional
+	Status Status `json:"status,omitempty"`
+}
+
+// OwnName is the name of the domain.
+func (d *Domain) OwnName() string {
+	if d.Spec.Name != "" {
+		return d.Spec.Name
+	}
+	return d.Name
+}
+
+// DomainList is a list of domains.
+//
+// +kubebuilder:object:root=true
+type DomainList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Domain `json:"items"`
+}

@@ -1,0 +1,184 @@
+// Package compile turns objects into the configuration documents of the data plane. It is pure: no network, no clock, no client; the
+// same objects in any order give the same documents.
+//
+// Damage never widens what is allowed. An object that breaks a rule keeps the fragment that it gave before; without one it is left
+// out, or, where leaving it out would allow more, it blocks. Of two objects for one thing the oldest wins, and keeps winning.
+package compile
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	api "packhouse.dev/packhouse/api/v1alpha1"
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/config"
+)
+
+// Objects are all objects that there are, as they were read, in any order.
+type Objects struct {
+	Registries   []api.Registry
+	Domains      []api.Domain
+	Repositories []api.Repository
+	Connections  []api.ExternalConnection
+	Origins      []api.PackageOriginConfiguration
+	Namespaces   map[string]Namespace // by name
+}
+
+// Namespace is what is needed to know of a namespace. Without a UID its name stands for it.
+type Namespace struct {
+	UID    string
+	Labels map[string]string
+}
+
+// Documents are the configuration of one registry.
+type Documents struct {
+	Registry *config.Registry
+	Domains  []config.Domain // in order of account and name
+}
+
+// Preset is an external connection that every registry knows.
+type Preset struct {
+	Name   string
+	Format registry.Format
+	URL    string
+}
+
+// Options say for which registry, and what the process knows beside the objects.
+type Options struct {
+	Registry types.NamespacedName // the Registry whose documents are wanted
+	Presets  []Preset
+	// URLs replace the addresses of presets, by name. Whoever gives them vouches for them: they may be private.
+	URLs map[string]string
+	// DefaultAccount is the account of namespace "default"; "" derives it as for any other.
+	DefaultAccount string
+}
+
+// Object names an object that a condition is about.
+type Object struct {
+	Kind, Namespace, Name string
+}
+
+// String is Kind namespace/name.
+func (o Object) String() string { return o.Kind + " " + o.Namespace + "/" + o.Name }
+
+// Condition is something that is true of an object.
+type Condition struct {
+	Object  Object
+	Type    string // api.ConditionAccepted or api.ConditionResolvedRefs
+	Status  bool
+	Reason  string
+	Message string
+}
+
+// Result of a compilation.
+type Result struct {
+	Documents
+	// Conditions has Accepted and ResolvedRefs of every object that belongs to the registry, in order of object and type.
+	Conditions []Condition
+}
+
+// Problems are the conditions that are false.
+func (r *Result) Problems() []Condition {
+	return slices.DeleteFunc(slices.Clone(r.Conditions), func(c Condition) bool { return c.Status })
+}
+
+// compilation is one run.
+type compilation struct {
+	objects  Objects
+	previous Documents
+	opt      Options
+	registry *api.Registry
+	limits   config.Limits
+	accounts accounts
+	domains  map[types.NamespacedName]*domain // accepted, by object
+	out      Result
+}
+
+// domain is an accepted domain with the document being made.
+type domain struct {
+	object *api.Domain
+	doc    *config.Domain
+	repos  map[string]*repo // by own name
+}
+
+// repo is an accepted repository.
+type repo struct {
+	object *api.Repository
+	doc    *config.Repository
+}
+
+// Compile makes the documents of one registry.
+func Compile(objects Objects, previous Documents, opt Options) *Result {
+	c := &compilation{objects: objects.sorted(), previous: previous, opt: opt, domains: map[types.NamespacedName]*domain{}}
+	c.compileRegistry()
+	c.compileDomains()
+	c.compileRepositories()
+	c.compileOrigins()
+	c.connectionConditions()
+	c.finish()
+	return &c.out
+}
+
+// older orders objects by age. The name decides between objects of one second, so that a restart changes nothing.
+func older(at, bt time.Time, an, bn string) int {
+	return cmp.Or(at.Compare(bt), strings.Compare(an, bn))
+}
+
+func (o Objects) sorted() Objects {
+	o.Registries = slices.SortedFunc(slices.Values(o.Registries), func(a, b api.Registry) int {
+		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	o.Domains = slices.SortedFunc(slices.Values(o.Domains), func(a, b api.Domain) int {
+		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	o.Repositories = slices.SortedFunc(slices.Values(o.Repositories), func(a, b api.Repository) int {
+		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	o.Connections = slices.SortedFunc(slices.Values(o.Connections), func(a, b api.ExternalConnection) int {
+		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	o.Origins = slices.SortedFunc(slices.Values(o.Origins), func(a, b api.PackageOriginConfiguration) int {
+		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	return o
+}
+
+func (c *compilation) say(o Object, kind string, ok bool, reason, message string) {
+	c.out.Conditions = append(c.out.Conditions, Condition{Object: o, Type: kind, Status: ok, Reason: reason, Message: message})
+}
+
+func (c *compilation) accept(o Object) {
+	c.say(o, api.ConditionAccepted, true, api.ReasonAccepted, "")
+}
+
+func (c *compilation) refuse(o Object, reason, message string) {
+	c.say(o, api.ConditionAccepted, false, reason, message)
+}
+
+// resolved says what became of references: problems is empty if all are resolved.
+func (c *compilation) resolved(o Object, reason string, problems []string) {
+	if len(problems) == 0 {
+		c.say(o, api.ConditionResolvedRefs, true, api.ReasonResolved, "")
+		return
+	}
+	c.say(o, api.ConditionResolvedRefs, false, reason, strings.Join(problems, "; "))
+}
+
+// finish puts everything into its order.
+func (c *compilation) finish() {
+	for _, d := range c.domains {
+		slices.SortFunc(d.doc.Repositories, func(a, b config.Repository) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(d.doc.Connections, func(a, b config.Connection) int { return strings.Compare(a.Name, b.Name) })
+		c.out.Domains = append(c.out.Domains, *d.doc)
+	}
+	slices.SortFunc(c.out.Domains, func(a, b config.Domain) int {
+		return cmp.Or(strings.Compare(a.Owner, b.Owner), strings.Compare(a.Name, b.Name))
+	})
+	slices.SortStableFunc(c.out.Conditions, func(a, b Condition) int {
+		return cmp.Or(strings.Compare(a.Object.String(), b.Object.String()), strings.Compare(a.Type, b.Type))
+	})
+}

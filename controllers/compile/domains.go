@@ -1,0 +1,103 @@
+package compile
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	api "packhouse.dev/packhouse/api/v1alpha1"
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/config"
+)
+
+// The names of the service model. The schemas have them too; an object may have been written by another build's.
+var (
+	domainName     = regexp.MustCompile(`^[a-z][a-z0-9-]{0,48}[a-z0-9]$`)
+	repositoryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`)
+)
+
+// compileDomains accepts domains, oldest first.
+func (c *compilation) compileDomains() {
+	taken := map[registry.DomainRef]*api.Domain{}
+	for i := range c.objects.Domains {
+		d := &c.objects.Domains[i]
+		o := Object{"Domain", d.Namespace, d.Name}
+		ours, problem := c.belongs(d)
+		if problem != "" {
+			c.refuse(o, api.ReasonAmbiguous, problem)
+			continue
+		}
+		if !ours {
+			continue
+		}
+		ref, reason, problem := c.checkDomain(d)
+		if first := taken[ref]; problem == "" && first != nil {
+			reason, problem = api.ReasonNameConflict, fmt.Sprintf("Domain %s/%s is older and has the name %q", first.Namespace, first.Name, ref.Name)
+		}
+		if problem != "" {
+			c.refuse(o, reason, problem)
+			continue
+		}
+		taken[ref] = d
+		c.accept(o)
+		c.resolved(o, "", nil)
+		doc := &config.Domain{Schema: config.Schema, Source: source("Domain", &d.ObjectMeta), Owner: ref.Owner, Name: ref.Name, Holder: c.holder(d.Namespace), Tags: tags(d.Spec.Tags)}
+		c.domains[types.NamespacedName{Namespace: d.Namespace, Name: d.Name}] = &domain{object: d, doc: doc, repos: map[string]*repo{}}
+	}
+}
+
+// belongs says whether a domain is one of the registry being compiled.
+func (c *compilation) belongs(d *api.Domain) (ours bool, problem string) {
+	ref := d.Spec.RegistryRef
+	if ref == nil {
+		switch len(c.objects.Registries) {
+		case 0, 1:
+			return true, ""
+		}
+		return false, fmt.Sprintf("there are %d registries: name one in registryRef", len(c.objects.Registries))
+	}
+	namespace := ref.Namespace
+	if namespace == "" {
+		namespace = d.Namespace
+	}
+	return namespace == c.opt.Registry.Namespace && ref.Name == c.opt.Registry.Name, ""
+}
+
+func (c *compilation) checkDomain(d *api.Domain) (ref registry.DomainRef, reason, problem string) {
+	if !c.allowed(d.Namespace) {
+		return ref, api.ReasonNotAllowed, fmt.Sprintf("Registry %s does not allow domains of namespace %s (allowedNamespaces)", c.opt.Registry, d.Namespace)
+	}
+	if !domainName.MatchString(d.OwnName()) {
+		return ref, api.ReasonInvalid, fmt.Sprintf("%q is no name of a domain", d.OwnName())
+	}
+	account, problem := c.account(d.Namespace)
+	if problem != "" {
+		return ref, api.ReasonAccountClash, problem
+	}
+	return registry.DomainRef{Owner: account, Name: d.OwnName()}, "", ""
+}
+
+func tags(from map[string]api.TagValue) map[string]string {
+	if len(from) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(from))
+	for k, v := range from {
+		out[k] = string(v)
+	}
+	return out
+}
+
+// before finds what an object gave the last time: the same object by its UID, so that another one of its name inherits nothing.
+func before[T any](list []T, of func(*T) config.Source, s config.Source) *T {
+	at := slices.IndexFunc(list, func(t T) bool {
+		o := of(&t)
+		return o.Kind == s.Kind && o.Namespace == s.Namespace && o.Name == s.Name && o.UID == s.UID
+	})
+	if at < 0 {
+		return nil
+	}
+	return &list[at]
+}

@@ -1,0 +1,163 @@
+package compile
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	api "packhouse.dev/packhouse/api/v1alpha1"
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/config"
+)
+
+// accounts says which account each namespace is.
+type accounts struct {
+	explicit  map[string]string // by namespace
+	byDefault string
+	clash     map[string][]string // namespaces by account, where there are several
+}
+
+// of returns the account of a namespace.
+func (a *accounts) of(namespace string) string {
+	if id, ok := a.explicit[namespace]; ok {
+		return id
+	}
+	if namespace == "default" && a.byDefault != "" {
+		return a.byDefault
+	}
+	return DeriveAccount(namespace)
+}
+
+// DeriveAccount makes the account id of a namespace that no Registry names.
+func DeriveAccount(namespace string) string {
+	sum := sha256.Sum256([]byte("packhouse.dev account " + namespace))
+	return fmt.Sprintf("%012d", binary.BigEndian.Uint64(sum[:8])%1_000_000_000_000)
+}
+
+func source(kind string, o *metav1.ObjectMeta) config.Source {
+	return config.Source{Kind: kind, Namespace: o.Namespace, Name: o.Name, UID: string(o.UID), Generation: o.Generation}
+}
+
+// compileRegistry makes the registry's document.
+func (c *compilation) compileRegistry() {
+	at := slices.IndexFunc(c.objects.Registries, func(r api.Registry) bool {
+		return r.Namespace == c.opt.Registry.Namespace && r.Name == c.opt.Registry.Name
+	})
+	doc := &config.Registry{Schema: config.Schema, Partition: "aws", Region: "local"}
+	if at >= 0 {
+		r := &c.objects.Registries[at]
+		c.registry = r
+		doc.Source = source("Registry", &r.ObjectMeta)
+		if r.Spec.ARN.Partition != "" {
+			doc.Partition = r.Spec.ARN.Partition
+		}
+		if r.Spec.ARN.Region != "" {
+			doc.Region = r.Spec.ARN.Region
+		}
+		for _, a := range r.Spec.Accounts {
+			doc.Accounts = append(doc.Accounts, config.Account{Namespace: a.Namespace, ID: a.ID, Organization: a.Organization})
+		}
+		slices.SortFunc(doc.Accounts, func(a, b config.Account) int { return strings.Compare(a.Namespace, b.Namespace) })
+		for _, e := range r.Spec.Endpoints {
+			doc.Endpoints = append(doc.Endpoints, config.Endpoint{Name: e.Name, URL: strings.TrimSuffix(e.URL, "/"), Host: e.Host})
+		}
+		doc.Limits = limits(&r.Spec.Limits)
+		c.registryConditions(r)
+	} else if c.previous.Registry != nil {
+		doc = c.previous.Registry // unreadable for now: limits and accounts stay as they were
+	}
+	c.out.Registry = doc
+	c.limits = doc.Limits.WithDefaults()
+	c.compileAccounts(doc)
+}
+
+func (c *compilation) registryConditions(r *api.Registry) {
+	o := Object{"Registry", r.Namespace, r.Name}
+	if s := r.Spec.AllowedNamespaces; s != nil && s.Selector != nil {
+		if _, err := metav1.LabelSelectorAsSelector(s.Selector); err != nil {
+			c.refuse(o, api.ReasonInvalid, "allowedNamespaces.selector: "+err.Error()+"; it selects nothing")
+			return
+		}
+	}
+	c.accept(o)
+	c.resolved(o, api.ReasonResolved, nil)
+}
+
+func limits(l *api.Limits) config.Limits {
+	return config.Limits{
+		AssetBytes: l.AssetBytes, NPMPublishBytes: l.NPMPublishBytes, AssetsPerVersion: int(l.AssetsPerVersion), DirectUpstreams: int(l.DirectUpstreams),
+		SearchedUpstreams: int(l.SearchedUpstreams), ExternalConnectionsPerRepository: int(l.ExternalConnectionsPerRepository),
+		MixedSources: l.MixedSources, TagsPerResource: int(l.TagsPerResource),
+	}
+}
+
+// compileAccounts finds namespaces that would be one account: all of them are closed then, for nobody can say whose it is.
+func (c *compilation) compileAccounts(doc *config.Registry) {
+	c.accounts = accounts{explicit: map[string]string{}, byDefault: c.opt.DefaultAccount, clash: map[string][]string{}}
+	namespaces := map[string]bool{}
+	for _, a := range doc.Accounts {
+		c.accounts.explicit[a.Namespace] = a.ID
+		namespaces[a.Namespace] = true
+	}
+	for i := range c.objects.Domains {
+		namespaces[c.objects.Domains[i].Namespace] = true
+	}
+	for i := range c.objects.Repositories {
+		namespaces[c.objects.Repositories[i].Namespace] = true
+	}
+	by := map[string][]string{}
+	for ns := range namespaces {
+		id := c.accounts.of(ns)
+		by[id] = append(by[id], ns)
+	}
+	for id, list := range by {
+		if len(list) > 1 {
+			slices.Sort(list)
+			c.accounts.clash[id] = list
+		}
+	}
+}
+
+// account returns the account of a namespace, or why it has none.
+func (c *compilation) account(namespace string) (id, problem string) {
+	id = c.accounts.of(namespace)
+	if list := c.accounts.clash[id]; list != nil {
+		return "", fmt.Sprintf("namespaces %s would all be account %s: give each an account of its own in the Registry", strings.Join(list, ", "), id)
+	}
+	if !registry.IsAccount(id) {
+		return "", fmt.Sprintf("namespace %s has no valid account id: %q", namespace, id)
+	}
+	return id, ""
+}
+
+// allowed says whether a namespace may have domains in the registry.
+func (c *compilation) allowed(namespace string) bool {
+	if c.registry == nil || namespace == c.registry.Namespace {
+		return true
+	}
+	s := c.registry.Spec.AllowedNamespaces
+	if s == nil {
+		return false
+	}
+	if s.All || slices.Contains(s.Names, namespace) {
+		return true
+	}
+	if s.Selector == nil {
+		return false
+	}
+	selector, err := metav1.LabelSelectorAsSelector(s.Selector)
+	return err == nil && !selector.Empty() && selector.Matches(labels.Set(c.objects.Namespaces[namespace].Labels))
+}
+
+// holder is the lasting name of a namespace.
+func (c *compilation) holder(namespace string) string {
+	if uid := c.objects.Namespaces[namespace].UID; uid != "" {
+		return uid
+	}
+	return "namespace/" + namespace
+}

@@ -1,0 +1,187 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	api "packhouse.dev/packhouse/api/v1alpha1"
+	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/upstream"
+)
+
+// compileRepositories accepts repositories, oldest first, and then resolves what they name.
+func (c *compilation) compileRepositories() {
+	var accepted []*repo
+	for i := range c.objects.Repositories {
+		r := &c.objects.Repositories[i]
+		o := Object{"Repository", r.Namespace, r.Name}
+		namespace := r.Spec.DomainRef.Namespace
+		if namespace == "" {
+			namespace = r.Namespace
+		}
+		d := c.domains[types.NamespacedName{Namespace: namespace, Name: r.Spec.DomainRef.Name}]
+		if d == nil {
+			if c.foreign(namespace, r.Spec.DomainRef.Name) {
+				continue // of another registry
+			}
+			c.resolved(o, api.ReasonNotFound, []string{fmt.Sprintf("Domain %s/%s does not exist or is not accepted", namespace, r.Spec.DomainRef.Name)})
+			c.accept(o)
+			continue
+		}
+		reason, problem := c.checkRepository(r, d, namespace)
+		if problem != "" {
+			c.refuse(o, reason, problem)
+			c.keepRepository(r, d)
+			continue
+		}
+		doc := &config.Repository{
+			Source: source("Repository", &r.ObjectMeta), Name: r.OwnName(), Administrator: c.accounts.of(r.Namespace), AdministratorUID: c.holder(r.Namespace),
+			Description: r.Spec.Description, Tags: tags(r.Spec.Tags),
+		}
+		re := &repo{object: r, doc: doc}
+		d.repos[doc.Name] = re
+		accepted = append(accepted, re)
+	}
+	for _, re := range accepted {
+		d := c.domainOf(re.object)
+		c.resolveSources(re, d)
+	}
+	for _, re := range accepted {
+		d := c.domainOf(re.object)
+		c.truncated(re, d)
+		d.doc.Repositories = append(d.doc.Repositories, *re.doc)
+	}
+}
+
+func (c *compilation) domainOf(r *api.Repository) *domain {
+	namespace := r.Spec.DomainRef.Namespace
+	if namespace == "" {
+		namespace = r.Namespace
+	}
+	return c.domains[types.NamespacedName{Namespace: namespace, Name: r.Spec.DomainRef.Name}]
+}
+
+// foreign says whether a domain belongs to another registry, whose compilation reports on what names it.
+func (c *compilation) foreign(namespace, name string) bool {
+	at := slices.IndexFunc(c.objects.Domains, func(d api.Domain) bool { return d.Namespace == namespace && d.Name == name })
+	if at < 0 {
+		return false
+	}
+	ours, problem := c.belongs(&c.objects.Domains[at])
+	return !ours && problem == ""
+}
+
+func (c *compilation) checkRepository(r *api.Repository, d *domain, namespace string) (reason, problem string) {
+	if namespace != r.Namespace {
+		return api.ReasonNotAllowed, fmt.Sprintf("Domain %s/%s is of another namespace, and no policy of it grants CreateRepository", namespace, d.object.Name)
+	}
+	if !repositoryName.MatchString(r.OwnName()) {
+		return api.ReasonInvalid, fmt.Sprintf("%q is no name of a repository", r.OwnName())
+	}
+	if first := d.repos[r.OwnName()]; first != nil {
+		return api.ReasonNameConflict, fmt.Sprintf("Repository %s/%s is older and has the name %q", first.object.Namespace, first.object.Name, r.OwnName())
+	}
+	return "", ""
+}
+
+// keepRepository serves a repository as it was declared before, if its name is still free.
+func (c *compilation) keepRepository(r *api.Repository, d *domain) {
+	for i := range c.previous.Domains {
+		p := &c.previous.Domains[i]
+		if p.Ref() != d.doc.Ref() || p.Holder != d.doc.Holder {
+			continue
+		}
+		old := before(p.Repositories, func(r *config.Repository) config.Source { return r.Source }, source("Repository", &r.ObjectMeta))
+		if old == nil || d.repos[old.Name] != nil || old.Name != r.OwnName() || old.AdministratorUID != c.holder(r.Namespace) {
+			return
+		}
+		doc := *old
+		doc.Packages = nil // compiled anew, from what is declared now
+		d.repos[doc.Name] = &repo{object: r, doc: &doc}
+		d.doc.Repositories = append(d.doc.Repositories, doc)
+		for _, name := range doc.Connections {
+			if at := slices.IndexFunc(p.Connections, func(c config.Connection) bool { return c.Name == name }); at >= 0 {
+				addConnection(d.doc, &p.Connections[at])
+			}
+		}
+		return
+	}
+}
+
+// resolveSources finds upstreams and connections. What is not there, or is more than is allowed, is left out: a repository never has
+// more sources than it should.
+func (c *compilation) resolveSources(re *repo, d *domain) {
+	r := re.object
+	o := Object{"Repository", r.Namespace, r.Name}
+	var refused, missing []string
+	for i, u := range r.Spec.Upstreams {
+		switch {
+		case i >= c.limits.DirectUpstreams:
+			refused = append(refused, fmt.Sprintf("upstream %s is beyond the limit of %d (directUpstreams) and is not asked", u.Name, c.limits.DirectUpstreams))
+		case d.repos[u.Name] == nil:
+			missing = append(missing, fmt.Sprintf("upstream %s is no repository of domain %s", u.Name, d.doc.Name))
+		case u.Name == re.doc.Name:
+			refused = append(refused, "a repository cannot be its own upstream")
+		default:
+			re.doc.Upstreams = append(re.doc.Upstreams, u.Name)
+		}
+	}
+	for i, x := range r.Spec.ExternalConnections {
+		switch {
+		case len(r.Spec.Upstreams) > 0 && !c.limits.MixedSources:
+			refused = append(refused, fmt.Sprintf("%s is not asked: a repository has either upstreams or an external connection (mixedSources)", x.Name))
+			continue
+		case i >= c.limits.ExternalConnectionsPerRepository:
+			refused = append(refused, fmt.Sprintf("%s is beyond the limit of %d (externalConnectionsPerRepository) and is not asked", x.Name, c.limits.ExternalConnectionsPerRepository))
+			continue
+		}
+		conn, problem := c.connection(x.Name, r.Namespace)
+		if problem != "" {
+			missing = append(missing, problem)
+			continue
+		}
+		re.doc.Connections = append(re.doc.Connections, conn.Name)
+		addConnection(d.doc, conn)
+	}
+	if over := len(r.Spec.Tags) - c.limits.TagsPerResource; over > 0 {
+		refused = append(refused, fmt.Sprintf("it has %d tags more than the limit of %d", over, c.limits.TagsPerResource))
+		re.doc.Tags = nil
+	}
+	if len(refused) > 0 {
+		c.refuse(o, api.ReasonInvalid, strings.Join(refused, "; "))
+	} else {
+		c.accept(o)
+	}
+	if len(missing) > 0 {
+		c.resolved(o, api.ReasonNotFound, missing)
+	}
+}
+
+func addConnection(d *config.Domain, conn *config.Connection) {
+	if !slices.ContainsFunc(d.Connections, func(c config.Connection) bool { return c.Name == conn.Name }) {
+		d.Connections = append(d.Connections, *conn)
+	}
+}
+
+// truncated reports upstreams that are not looked in because there are too many (readings A10).
+func (c *compilation) truncated(re *repo, d *domain) {
+	o := Object{"Repository", re.object.Namespace, re.object.Name}
+	if slices.ContainsFunc(c.out.Conditions, func(x Condition) bool { return x.Object == o && x.Type == api.ConditionResolvedRefs }) {
+		return
+	}
+	plan := upstream.New(re.doc.Name, c.limits.SearchedUpstreams, func(name string) (upstream.Node, bool) {
+		r := d.repos[name]
+		if r == nil {
+			return upstream.Node{}, false
+		}
+		return upstream.Node{Upstreams: r.doc.Upstreams, Connections: r.doc.Connections}, true
+	})
+	if plan.Truncated() {
+		c.resolved(o, api.ReasonTruncated, []string{fmt.Sprintf("only the first %d upstreams are searched (searchedUpstreams)", c.limits.SearchedUpstreams)})
+		return
+	}
+	c.resolved(o, "", nil)
+}
