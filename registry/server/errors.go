@@ -63,11 +63,13 @@ func answer(err error) (status int, text string) {
 // maxText is the length of a text for a client, in bytes. Names of a client's own making stand in some.
 const maxText = 1 << 10
 
-// readable makes the text of an error fit for a terminal: without the sentinel's own word in front, which the status says already,
-// and without characters that move the cursor.
+// readable makes the text of an error fit for a terminal: without the sentinel's own word before a reason, which the status says
+// already, and without characters that move the cursor.
 func readable(text, sentinel string) string {
 	if cut, ok := strings.CutPrefix(text, sentinel+": "); ok {
 		text = cut
+	} else {
+		text = strings.Replace(text, ": "+sentinel+": ", ": ", 1)
 	}
 	text = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
