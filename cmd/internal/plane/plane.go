@@ -1,0 +1,234 @@
+// Package plane wires a data plane: drivers, the one door, the server, the admin socket and background work. The commands that run
+// one differ only in where its configuration comes from.
+//
+// A data directory holds
+//
+//	packhouse.db     metadata, unless there is a PostgreSQL database
+//	blobs/           bytes
+//	spool/           files under way; emptied at the start
+//	sealing.key      the key that others are derived from (mode 0600)
+//	admin.sock       the admin API, for the owner of the directory
+package plane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/admin"
+	"packhouse.dev/packhouse/registry/admin/handler"
+	"packhouse.dev/packhouse/registry/auth"
+	"packhouse.dev/packhouse/registry/blob/fs"
+	"packhouse.dev/packhouse/registry/content"
+	"packhouse.dev/packhouse/registry/external"
+	"packhouse.dev/packhouse/registry/format/all"
+	"packhouse.dev/packhouse/registry/metadata"
+	"packhouse.dev/packhouse/registry/metadata/sql"
+	"packhouse.dev/packhouse/registry/repository"
+	"packhouse.dev/packhouse/registry/server"
+)
+
+// Options of a Plane. DataDir is needed.
+type Options struct {
+	DataDir   string
+	Database  string // PostgreSQL connection string; "": SQLite in DataDir
+	Version   string
+	Logger    *slog.Logger
+	AccessLog bool
+}
+
+// Plane is a data plane that is open. It serves while Run runs.
+type Plane struct {
+	Service *repository.Service
+	Issuer  *auth.Issuer
+	Sealing []byte // what keys are derived from, with auth.Derive
+
+	opt     Options
+	log     *slog.Logger
+	store   metadata.Store
+	server  *server.Server
+	admin   http.Handler
+	metrics *prometheus.Registry
+	closers []io.Closer // in the order of opening
+}
+
+// Open opens everything and dials nothing. When it returns, the configuration that was last applied is in force.
+func Open(ctx context.Context, opt Options) (_ *Plane, err error) {
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(opt.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	p := &Plane{opt: opt, log: opt.Logger, metrics: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	if p.store, err = openStore(ctx, opt); err != nil {
+		return nil, err
+	}
+	p.closing(p.store)
+	if p.Sealing, err = sealingKey(ctx, filepath.Join(opt.DataDir, "sealing.key"), p.store); err != nil {
+		return nil, err
+	}
+	if err := p.openService(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.openServer()
+}
+
+func openStore(ctx context.Context, opt Options) (metadata.Store, error) {
+	o := sql.Options{Logger: opt.Logger}
+	if opt.Database != "" {
+		return sql.OpenPostgres(ctx, opt.Database, o)
+	}
+	return sql.OpenSQLite(ctx, filepath.Join(opt.DataDir, "packhouse.db"), o)
+}
+
+func (p *Plane) openService(ctx context.Context) error {
+	spool, err := freshSpool(filepath.Join(p.opt.DataDir, "spool"))
+	if err != nil {
+		return err
+	}
+	blobs, err := fs.New(filepath.Join(p.opt.DataDir, "blobs"))
+	if err != nil {
+		return fmt.Errorf("blobs: %w", err)
+	}
+	keep := content.New(p.store, blobs, p.log)
+	client, err := external.New(external.Options{
+		Store: p.store, Keeper: repository.Bodies(keep), SpoolDir: spool, Logger: p.log, UserAgent: "packhouse/" + p.opt.Version,
+	})
+	if err != nil {
+		return err
+	}
+	p.closing(client)
+	p.Service, err = repository.New(ctx, repository.Options{
+		Store: p.store, Keeper: keep, External: client, Formats: all.Formats(), SpoolDir: spool, Logger: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.closing(closer(p.Service.Close))
+	return nil
+}
+
+// freshSpool empties the folder for files under way: the store of the data directory is locked, so nobody else uses it.
+func freshSpool(dir string) (string, error) {
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("spool: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("spool: %w", err)
+	}
+	return dir, nil
+}
+
+func (p *Plane) openServer() error {
+	keys, err := auth.NewKeys(p.Sealing)
+	if err != nil {
+		return err
+	}
+	p.Issuer = auth.NewIssuer(keys, nil)
+	authenticator := auth.New(auth.Options{Keys: keys, Revocations: revocations{p.store}})
+	p.store.Follow(func(_ metadata.DomainID, changes []metadata.Change) {
+		if revokes(changes) {
+			authenticator.RevocationsChanged()
+		}
+	})
+	p.server, err = server.New(server.Options{
+		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		if err := p.metrics.Register(c); err != nil {
+			return err
+		}
+	}
+	p.admin = handler.New(handler.Options{
+		Catalog: p.store, Service: p.Service, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log,
+	})
+	return nil
+}
+
+// Listen opens the port for packages and, unless its address is empty, the one for health and metrics, which is nil then.
+func Listen(packages, operations string) (p, o net.Listener, err error) {
+	if p, err = net.Listen("tcp", packages); err != nil || operations == "" {
+		return p, nil, err
+	}
+	if o, err = net.Listen("tcp", operations); err != nil {
+		return nil, nil, errors.Join(err, p.Close())
+	}
+	return p, o, nil
+}
+
+// Run serves packages on the first listener, health and metrics on the second, which may be nil, and the admin API on the socket of
+// the data directory, until ctx ends. Then it lets requests under way finish. started is called when everything listens.
+func (p *Plane) Run(ctx context.Context, packages, operations net.Listener, started func() error) error {
+	socket, err := admin.Listen(p.opt.DataDir)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		<-ctx.Done()
+		p.server.Drain()
+		return nil
+	})
+	g.Go(func() error { return server.Run(ctx, server.HTTP(p.server, p.log), server.DrainTime, packages) })
+	g.Go(func() error {
+		s := server.HTTP(p.admin, p.log)
+		s.WriteTimeout = 0 // a collection takes as long as it takes
+		return server.Run(ctx, s, time.Second, socket)
+	})
+	if operations != nil {
+		g.Go(func() error {
+			return server.Run(ctx, server.HTTP(p.server.Operations(p.metrics), p.log), time.Second, operations)
+		})
+	}
+	if started != nil {
+		g.Go(started)
+	}
+	return g.Wait()
+}
+
+// Close closes everything in the reverse order of opening.
+func (p *Plane) Close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i].Close())
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}
+
+func (p *Plane) closing(c io.Closer) { p.closers = append(p.closers, c) }
+
+type closer func()
+
+// Close implements io.Closer.
+func (c closer) Close() error { c(); return nil }
+
+// DomainUID returns the identity of a domain that tokens name. registry.ErrNotFound if it is not served.
+func (p *Plane) DomainUID(ctx context.Context, ref registry.DomainRef) (string, error) {
+	d, err := p.Service.Enter(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	return d.UID(), nil
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/admin"
+	"packhouse.dev/packhouse/registry/auth"
+	"packhouse.dev/packhouse/registry/config"
+)
+
+// tokenVariable holds the token for a registry that is not on this machine.
+const tokenVariable = "PACKHOUSE_TOKEN"
+
+// login is one run of the command.
+type login struct {
+	target
+	repository string
+	endpoint   string
+	scope      string
+	duration   time.Duration
+	dryRun     bool
+}
+
+func loginCommand() *cobra.Command {
+	var l login
+	names := make([]string, 0, len(tools))
+	for _, t := range tools {
+		names = append(names, t.name)
+	}
+	c := &cobra.Command{
+		Use: "login {" + strings.Join(names, " | ") + "}", Short: "Point a client at a repository, with a fresh token",
+		Long: `Point a client at a repository and give it a fresh token, with the client's own config command. The token is for one
+domain and lives 12 hours, or as long as --duration says; then log in again.
+
+For a registry on another machine say --endpoint and --domain, and put a token into ` + tokenVariable + `.`,
+		Example: `  packhouse login npm --repository my-repo
+  packhouse login npm --repository my-repo --scope @my-team    # only for packages @my-team/…
+  packhouse login pnpm --repository my-repo --dry-run
+  PACKHOUSE_TOKEN=… packhouse login yarn --endpoint https://packages.example.com --domain my-domain --domain-owner 111122223333 --repository my-repo`,
+		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: names,
+		RunE: func(c *cobra.Command, args []string) error { return l.run(c, args[0]) },
+	}
+	l.flags(c)
+	f := c.Flags()
+	f.StringVar(&l.repository, "repository", "", "repository (default: the only one of the domain)")
+	f.StringVar(&l.endpoint, "endpoint", "", "base address of the registry (default: as the registry in --data-dir says)")
+	f.StringVar(&l.scope, "scope", "", "use the repository for packages of this scope only, for example @my-team")
+	f.DurationVar(&l.duration, "duration", auth.MaxLifetime, "how long the token lives: 15m to 12h")
+	f.BoolVar(&l.dryRun, "dry-run", false, "print the commands, without the token, and run none")
+	return c
+}
+
+func (l *login) run(c *cobra.Command, name string) error {
+	tool := tools[slices.IndexFunc(tools, func(t tool) bool { return t.name == name })]
+	s, err := l.settings(c.Context(), tool)
+	if err != nil {
+		return err
+	}
+	steps, err := tool.steps(c.Context(), s)
+	if err != nil {
+		return err
+	}
+	if l.dryRun {
+		for _, st := range steps {
+			fmt.Fprintln(c.OutOrStdout(), st)
+		}
+		return nil
+	}
+	for _, st := range steps {
+		if err := st.run(c.Context(), s.token); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.OutOrStdout(), "Configured %s to use %s\n", tool.name, s.registry)
+	if !s.expires.IsZero() {
+		fmt.Fprintf(c.OutOrStdout(), "Login expires in %s at %s\n", spoken(time.Until(s.expires)), s.expires.Local().Format("2006-01-02 15:04:05-07:00"))
+	}
+	return nil
+}
+
+// settings are what a tool is told.
+type settings struct {
+	registry string // with a slash at the end
+	scope    string // "@name" or ""
+	token    string
+	expires  time.Time // zero: not known
+}
+
+// nerfDart is the registry's address without its scheme, as npm writes the keys of credentials.
+func (s *settings) nerfDart() string { return s.registry[strings.Index(s.registry, "//"):] }
+
+func (l *login) settings(ctx context.Context, t tool) (*settings, error) {
+	s := &settings{scope: l.scope}
+	if s.scope != "" && (s.scope[0] != '@' || len(s.scope) < 2 || strings.ContainsAny(s.scope[1:], "@/: =\t\n\"'")) {
+		return nil, fmt.Errorf("--scope %q: a scope looks like @my-team", s.scope)
+	}
+	ref := registry.DomainRef{Owner: l.owner, Name: l.domain}
+	endpoint := l.endpoint
+	if s.token = os.Getenv(tokenVariable); endpoint == "" || s.token == "" {
+		client := admin.OpenDir(l.dataDir)
+		st, err := client.Status(ctx)
+		if err != nil {
+			return nil, l.explainLogin(err)
+		}
+		if ref, err = l.choose(st); err != nil {
+			return nil, err
+		}
+		if endpoint == "" && len(st.Endpoints) > 0 {
+			endpoint = st.Endpoints[0]
+		}
+		if err := l.issue(ctx, client, ref, s); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case ref.Name == "" || !registry.IsAccount(ref.Owner):
+		return nil, errors.New("with --endpoint and " + tokenVariable + " say --domain and --domain-owner, too")
+	case l.repository == "":
+		return nil, errors.New("say which --repository")
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
+		return nil, fmt.Errorf("--endpoint %q is not an address like https://packages.example.com", endpoint)
+	}
+	s.registry = u.JoinPath(ref.String(), t.format, l.repository).String() + "/"
+	return s, nil
+}
+
+// issue gets a token, unless nothing is to be done with it.
+func (l *login) issue(ctx context.Context, client *admin.Client, ref registry.DomainRef, s *settings) error {
+	if l.dryRun {
+		return nil
+	}
+	tok, err := client.Token(ctx, admin.TokenRequest{Domain: ref.Name, Owner: ref.Owner, Duration: config.Duration(l.duration), Source: "packhouse login"})
+	if err != nil {
+		return l.explainLogin(err)
+	}
+	s.token, s.expires = tok.Token, tok.ExpiresAt
+	return nil
+}
+
+func (l *login) explainLogin(err error) error {
+	if errors.Is(err, admin.ErrNotRunning) && l.endpoint != "" {
+		return fmt.Errorf("put a token for %s into %s, or name the --data-dir of a registry on this machine", l.endpoint, tokenVariable)
+	}
+	return l.explain(err)
+}
+
+// choose finds domain and repository: the one that was named, or the only one. A slip does not become a working configuration of
+// nothing.
+func (l *login) choose(st *admin.Status) (registry.DomainRef, error) {
+	var fit []admin.DomainStatus
+	var names []string
+	for _, d := range st.Domains {
+		if d.State != "Active" {
+			continue
+		}
+		names = append(names, d.Name)
+		if (l.domain == "" || d.Name == l.domain) && (l.owner == "" || d.Owner == l.owner) {
+			fit = append(fit, d)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return registry.DomainRef{}, errors.New("no domain is declared yet; declare one in the manifests")
+	case len(fit) == 0:
+		return registry.DomainRef{}, fmt.Errorf("there is no domain %q; there are %s", l.domain, strings.Join(names, ", "))
+	case len(fit) > 1:
+		return registry.DomainRef{}, fmt.Errorf("say which --domain, and --domain-owner if need be; there are %s", strings.Join(names, ", "))
+	}
+	ref, all := registry.DomainRef{Owner: fit[0].Owner, Name: fit[0].Name}, fit[0].Repositories
+	switch {
+	case len(all) == 0:
+		return ref, fmt.Errorf("domain %s has no repository yet; declare one in the manifests", ref.Name)
+	case l.repository == "" && len(all) == 1:
+		l.repository = all[0]
+	case l.repository == "":
+		return ref, fmt.Errorf("say which --repository; domain %s has %s", ref.Name, strings.Join(all, ", "))
+	case !slices.Contains(all, l.repository):
+		return ref, fmt.Errorf("domain %s has no repository %q; it has %s", ref.Name, l.repository, strings.Join(all, ", "))
+	}
+	return ref, nil
+}
+
+// spoken writes a duration as people say it.
+func spoken(d time.Duration) string {
+	d = d.Round(time.Minute)
+	if h := d / time.Hour; h > 0 && d%time.Hour == 0 {
+		return plural(int(h), "hour")
+	}
+	return plural(int(d/time.Minute), "minute")
+}
+
+func plural(n int, unit string) string {
+	if n == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
+}
+
+// step is one command of a client, or a line of its configuration that no command writes. The word placeholder in the arguments
+// stands for the token.
+type step struct {
+	args       []string
+	file, line string
+}
+
+// placeholder stands for the token until the very last moment, so that nothing that is printed can have it.
+const placeholder = "<token>"
+
+// String is the command as one would type it.
+func (s step) String() string {
+	if s.line != "" {
+		return "echo " + quoted(s.line) + " >> " + quoted(s.file)
+	}
+	words := make([]string, len(s.args))
+	for i, a := range s.args {
+		words[i] = quoted(a)
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted writes a word for a shell.
+func quoted(word string) string {
+	if strings.ContainsAny(word, " \"'<>[]$&;|*?()`\\") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
+}
+
+func (s step) run(ctx context.Context, token string) error {
+	if s.line != "" {
+		return addLine(s.file, s.line)
+	}
+	args := make([]string, len(s.args))
+	for i, a := range s.args {
+		args[i] = strings.ReplaceAll(a, placeholder, token)
+	}
+	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%s is not installed, or not in PATH", s.args[0])
+	}
+	if err != nil {
+		said := strings.TrimSpace(strings.ReplaceAll(string(out), token, placeholder))
+		return fmt.Errorf("%s: %w\n%s", s, err, said)
+	}
+	return nil
+}
+
+// addLine adds a line to a file that does not have it yet. A file that is not there is made, for its owner alone.
+func addLine(file, line string) error {
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if slices.Contains(strings.Split(strings.ReplaceAll(string(old), "\r\n", "\n"), "\n"), line) {
+		return nil
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if len(old) > 0 && old[len(old)-1] != '\n' {
+		line = "\n" + line
+	}
+	_, err = f.WriteString(line + "\n")
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,53 @@
+// Command packhouse runs the registry on this machine and points clients at it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := root().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(os.Stderr, "packhouse:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// errSaid ends the command with a status after everything there is to say was printed.
+var errSaid = errors.New("failed")
+
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "packhouse",
+		Short: "A package registry that YAML files declare",
+		Long: `packhouse runs a package registry on this machine, with the same manifests that a cluster takes, and
+points npm, pnpm and Yarn at it.
+
+Start with "packhouse dev", then "packhouse login npm" in another terminal.`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	c.AddCommand(devCommand(), loginCommand(), tokenCommand(), statusCommand(), revokeCommand(), collectCommand(), versionCommand())
+	return c
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Run: func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), version) },
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"packhouse.dev/packhouse/controllers/compile"
+	"packhouse.dev/packhouse/controllers/manifest"
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/format/all"
+)
+
+// defaultAccount is the account of manifests without a namespace.
+const defaultAccount = "111122223333"
+
+// manifests are what the files declare, compiled.
+type manifests struct {
+	set       *manifest.Set
+	compiled  compile.Documents // without endpoints of our own
+	registry  *config.Registry
+	domains   []config.Domain // in order of account and name
+	first     registry.DomainRef
+	problems  []string // what is declared and not in force
+	canonical []byte   // the same for the same configuration
+}
+
+// compiler turns files into configuration.
+type compiler struct {
+	files     []string
+	endpoints []config.Endpoint // under which this process can be reached; they come first
+	options   compile.Options
+}
+
+// newCompiler checks that urls, which take the place of external connections' addresses, name connections that there are.
+func newCompiler(files []string, urls map[string]string, endpoints []config.Endpoint) (*compiler, error) {
+	c := &compiler{files: files, endpoints: endpoints, options: compile.Options{URLs: urls, DefaultAccount: defaultAccount}}
+	left := maps.Clone(urls)
+	var names []string
+	for _, f := range all.Formats() {
+		t := f.Traits()
+		for _, p := range t.Presets {
+			c.options.Presets = append(c.options.Presets, compile.Preset{Name: p.Name, Format: t.Name, URL: p.URL})
+			names = append(names, p.Name)
+			delete(left, p.Name)
+		}
+	}
+	for name := range left {
+		return nil, fmt.Errorf("--external-connection-url: there is no external connection %q; there are %s", name, strings.Join(names, ", "))
+	}
+	return c, nil
+}
+
+// read reads the files. before is what was in force, nil at first.
+func (c *compiler) read(ctx context.Context, before *manifests) (*manifests, error) {
+	m := &manifests{}
+	var previousSet *manifest.Set
+	var previous compile.Documents
+	if before != nil {
+		previousSet, previous = before.set, before.compiled
+	}
+	var err error
+	if m.set, err = manifest.Load(ctx, c.files, previousSet); err != nil {
+		return nil, err
+	}
+	opt := c.options
+	switch r := m.set.Objects.Registries; len(r) {
+	case 0: // everything has a default
+	case 1:
+		opt.Registry = types.NamespacedName{Namespace: r[0].Namespace, Name: r[0].Name}
+	default:
+		return nil, fmt.Errorf("there are %d objects of kind Registry; this process is one registry", len(r))
+	}
+	result := compile.Compile(m.set.Objects, previous, opt)
+	m.compiled, m.domains = result.Documents, result.Domains
+	for _, p := range result.Problems() {
+		m.problems = append(m.problems, p.Object.String()+": "+p.Message)
+	}
+	own := *result.Registry
+	own.Endpoints = slices.Concat(c.endpoints, own.Endpoints)
+	m.registry = &own
+	m.first = m.firstDeclared()
+	return m, m.canonicalize()
+}
+
+// firstDeclared is the domain that stands first in the files, among those that are in force.
+func (m *manifests) firstDeclared() registry.DomainRef {
+	for _, o := range m.set.Objects.Domains {
+		for i := range m.domains {
+			if s := m.domains[i].Source; s.Namespace == o.Namespace && s.Name == o.Name {
+				return m.domains[i].Ref()
+			}
+		}
+	}
+	return registry.DomainRef{}
+}
+
+func (m *manifests) canonicalize() error {
+	var all bytes.Buffer
+	b, err := config.Encode(m.registry)
+	if err != nil {
+		return err
+	}
+	all.Write(b)
+	for i := range m.domains {
+		if b, err = config.Encode(&m.domains[i]); err != nil {
+			return err
+		}
+		all.Write(b)
+	}
+	m.canonical = all.Bytes()
+	return nil
+}
+
+// domain returns the document of a domain.
+func (m *manifests) domain(ref registry.DomainRef) *config.Domain {
+	i := slices.IndexFunc(m.domains, func(d config.Domain) bool { return d.Ref() == ref })
+	if i < 0 {
+		return nil
+	}
+	return &m.domains[i]
+}
+
+// summary says what is served, in a line per domain.
+func (m *manifests) summary() string {
+	lines := make([]string, 0, len(m.domains))
+	for _, d := range m.domains {
+		names := make([]string, len(d.Repositories))
+		for i, r := range d.Repositories {
+			names[i] = r.Name
+		}
+		if len(names) == 0 {
+			names = []string{"none"}
+		}
+		lines = append(lines, fmt.Sprintf("domain %s (account %s), repositories: %s", d.Name, d.Owner, strings.Join(names, ", ")))
+	}
+	return strings.Join(lines, "\n")
+}

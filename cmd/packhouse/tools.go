@@ -1,0 +1,38 @@
+package main
+
+import "context"
+
+// tool is a client that login can configure.
+type tool struct {
+	name   string
+	format string // segment of the registry's address
+	steps  func(ctx context.Context, s *settings) ([]step, error)
+}
+
+var tools = []tool{
+	{name: "npm", format: "npm", steps: npmSteps},
+	{name: "pnpm", format: "npm", steps: pnpmSteps},
+	{name: "yarn", format: "npm", steps: yarnSteps},
+}
+
+// registryKey is the setting that names the registry, for everything or for a scope.
+func registryKey(s *settings) string {
+	if s.scope != "" {
+		return s.scope + ":registry"
+	}
+	return "registry"
+}
+
+// npmSteps are what "aws codeartifact login --tool npm" does. The file is the user's .npmrc.
+func npmSteps(_ context.Context, s *settings) ([]step, error) {
+	return []step{{args: []string{
+		"npm", "config", "set", "--location=user", registryKey(s) + "=" + s.registry, s.nerfDart() + ":_authToken=" + placeholder,
+	}}}, nil
+}
+
+func pnpmSteps(_ context.Context, s *settings) ([]step, error) {
+	return []step{
+		{args: []string{"pnpm", "config", "set", registryKey(s), s.registry}},
+		{args: []string{"pnpm", "config", "set", s.nerfDart() + ":_authToken", placeholder}},
+	}, nil
+}
