@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -65,24 +64,13 @@ func watch(ctx context.Context, paths []string, changed func(), failed func(erro
 	}
 }
 
-// addFolders watches the folder of every file and every folder below a folder. Adding one twice is fine.
+// addFolders watches the folder of every file, and every folder that was named. Adding one twice is fine.
 func addFolders(w *fsnotify.Watcher, paths []string) error {
 	for _, p := range paths {
-		info, err := os.Stat(p)
-		if err != nil || !info.IsDir() {
+		if info, err := os.Stat(p); err != nil || !info.IsDir() {
 			p = filepath.Dir(p)
-			if err := w.Add(p); err != nil {
-				return fmt.Errorf("watch %s: %w", p, err)
-			}
-			continue
 		}
-		err = filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.IsDir() {
-				return nil //nolint:nilerr // it has just gone; whoever reads the manifests says so
-			}
-			return w.Add(path)
-		})
-		if err != nil {
+		if err := w.Add(p); err != nil {
 			return fmt.Errorf("watch %s: %w", p, err)
 		}
 	}
