@@ -17,14 +17,14 @@ const dialLimit = 5 * time.Second
 // The ranges reserved for documentation are not refused: nothing is there unless somebody put it there for such a purpose.
 func checkAddress(a netip.Addr, private bool) error {
 	if a.Zone() != "" || !a.IsValid() {
-		return fmt.Errorf("%w: address %q", errRefused, a)
+		return fmt.Errorf("%w: address %q", ErrRefused, a)
 	}
 	// What an IPv4 address is does not depend on how it is written.
 	a = embedded(a.Unmap())
 	never := a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast()
 	inside := a.IsLoopback() || a.IsPrivate() || within(a, reserved()) || a.Is6() && !globalUnicast().Contains(a)
 	if never || inside && (!private || !a.IsLoopback() && !a.IsPrivate() && !carrierNAT().Contains(a)) {
-		return fmt.Errorf("%w: address %s is not public", errRefused, a)
+		return fmt.Errorf("%w: address %s is not public", ErrRefused, a)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (c *Client) dialer(private bool) func(ctx context.Context, network, addr st
 		ControlContext: func(_ context.Context, _, addr string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(addr)
 			if err != nil {
-				return fmt.Errorf("%w: address %q", errRefused, addr)
+				return fmt.Errorf("%w: address %q", ErrRefused, addr)
 			}
 			return checkAddress(ap.Addr(), private)
 		},

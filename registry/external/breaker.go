@@ -80,7 +80,7 @@ func verdict(caller context.Context, err error) error {
 	switch {
 	case err == nil, errors.Is(err, errMalformed), errors.Is(err, errTooBig):
 		return nil // it answers; that one answer is of no use must not shut out all others
-	case errors.Is(err, errRefused), errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+	case errors.Is(err, ErrRefused), errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
 		return errNoVerdict
 	default:
 		return err

@@ -12,9 +12,11 @@ import (
 	"packhouse.dev/packhouse/registry"
 )
 
+// ErrRefused is an address that our own rules keep us from: asking again is of no use. It wraps registry.ErrUnavailable.
+var ErrRefused = fmt.Errorf("%w: refused", registry.ErrUnavailable)
+
 // Reasons within registry.ErrUnavailable.
 var (
-	errRefused   = fmt.Errorf("%w: refused", registry.ErrUnavailable) // by our own rules; asking again is of no use
 	errMalformed = fmt.Errorf("%w: malformed answer", registry.ErrUnavailable)
 	errTooLong   = fmt.Errorf("%w: no complete answer in time", registry.ErrUnavailable)
 	errIdle      = fmt.Errorf("%w: the answer stopped", registry.ErrUnavailable)

@@ -26,7 +26,7 @@ func TestGuardOfTheRealDialer(t *testing.T) {
 	w.names = rebinding(t, map[string][4]byte{"cloud.example.": {169, 254, 169, 254}, "inside.example.": {127, 0, 0, 1}})
 	for _, host := range []string{"127.0.0.1", "[::ffff:127.0.0.1]", "[::1]", "localhost", "inside.example", "cloud.example", "0.0.0.0", "169.254.169.254", "10.255.255.1"} {
 		_, err := w.Client.Open(t.Context(), connection("http://"+host+":"+port), "x", 0)
-		if !errors.Is(err, errRefused) {
+		if !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
@@ -36,7 +36,7 @@ func TestGuardOfTheRealDialer(t *testing.T) {
 	for _, host := range []string{"169.254.169.254", "cloud.example", "0.0.0.0"} {
 		conn := connection("http://" + host + ":" + port)
 		conn.AllowPrivateAddresses = true
-		if _, err := w.Client.Open(t.Context(), conn, "x", 0); !errors.Is(err, errRefused) {
+		if _, err := w.Client.Open(t.Context(), conn, "x", 0); !errors.Is(err, ErrRefused) {
 			t.Errorf("%s with permission: %v", host, err)
 		}
 	}
@@ -55,11 +55,11 @@ func TestPermissionIsNotForForeignHosts(t *testing.T) {
 	w := newWorld(t, nil)
 	conn := connection(w.serve(t, "r.example.com", redirectTo("https://10.0.0.1/x")))
 	conn.AllowPrivateAddresses = true
-	if _, err := w.Client.Open(t.Context(), conn, "x", 0); !errors.Is(err, errRefused) {
+	if _, err := w.Client.Open(t.Context(), conn, "x", 0); !errors.Is(err, ErrRefused) {
 		t.Error(err)
 	}
 	conn.Hosts = []string{"*"}
-	if _, err := w.Client.Open(t.Context(), conn, "https://127.0.0.1/x", 0); !errors.Is(err, errRefused) {
+	if _, err := w.Client.Open(t.Context(), conn, "https://127.0.0.1/x", 0); !errors.Is(err, ErrRefused) {
 		t.Error(err)
 	}
 }

@@ -74,10 +74,10 @@ func TestOpen(t *testing.T) {
 		"missing":                     {0, 0, registry.ErrNotFound, nil},
 		"forbidden":                   {0, 0, registry.ErrUnavailable, nil},
 		"partial":                     {0, 0, registry.ErrUnavailable, nil},
-		"inside":                      {0, 0, errRefused, nil},
-		"circle":                      {0, 0, errRefused, nil},
-		"../x":                        {0, 0, errRefused, nil},
-		"https://other.example.com/x": {0, 0, errRefused, nil},
+		"inside":                      {0, 0, ErrRefused, nil},
+		"circle":                      {0, 0, ErrRefused, nil},
+		"../x":                        {0, 0, ErrRefused, nil},
+		"https://other.example.com/x": {0, 0, ErrRefused, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestForward(t *testing.T) {
 		t.Errorf("%d requests, want 2: nothing is cached", requests)
 	}
 	for path, want := range map[string]error{
-		"huge": errTooBig, "moved": errRefused, "broken": registry.ErrUnavailable, "missing": registry.ErrNotFound, "https://evil.example.com/": errRefused,
+		"huge": errTooBig, "moved": ErrRefused, "broken": registry.ErrUnavailable, "missing": registry.ErrNotFound, "https://evil.example.com/": ErrRefused,
 	} {
 		requests = 0
 		if _, err := w.Forward(t.Context(), conn, format.PassThrough{Method: "POST", Path: path}); !errors.Is(err, want) {

@@ -71,9 +71,9 @@ func (c *Client) send(ctx context.Context, s *site, q call) (*reply, error) {
 		r.settle(nil)
 		switch {
 		case q.method != http.MethodGet:
-			return nil, fmt.Errorf("%w: %s redirects a %s", errRefused, redacted{u}, q.method)
+			return nil, fmt.Errorf("%w: %s redirects a %s", ErrRefused, redacted{u}, q.method)
 		case hop == maxRedirects:
-			return nil, fmt.Errorf("%w: more than %d redirects from %s", errRefused, maxRedirects, redacted{q.url})
+			return nil, fmt.Errorf("%w: more than %d redirects from %s", ErrRefused, maxRedirects, redacted{q.url})
 		}
 		if u, st, err = s.redirect(u, location, q.file); err != nil {
 			c.counters.refused.Add(1)
@@ -106,7 +106,7 @@ func (c *Client) exchange(ctx context.Context, s *site, q call, u *url.URL, st s
 	}()
 	req, err := http.NewRequestWithContext(ctx, q.method, u.String(), bytes.NewReader(q.body))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", errRefused, redacted{u})
+		return nil, fmt.Errorf("%w: %s", ErrRefused, redacted{u})
 	}
 	req.Header = q.header.Clone()
 	req.Header.Set("User-Agent", c.opt.UserAgent)
@@ -126,7 +126,7 @@ func (c *Client) exchange(ctx context.Context, s *site, q call, u *url.URL, st s
 	if err != nil {
 		err = because(ctx, err)
 		settle(verdict(caller, err))
-		if errors.Is(err, errRefused) {
+		if errors.Is(err, ErrRefused) {
 			c.counters.refused.Add(1)
 		} else {
 			c.counters.failures.Add(1)

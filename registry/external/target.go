@@ -47,14 +47,14 @@ func (s *site) resolve(path string) (*url.URL, error) {
 	}
 	below, query, _ := strings.Cut(path, "?")
 	if strings.HasPrefix(below, "/") || strings.Contains(below, `\`) || slices.ContainsFunc(strings.Split(below, "/"), isDots) {
-		return nil, fmt.Errorf("%w: path %.200q leaves the connection", errRefused, path)
+		return nil, fmt.Errorf("%w: path %.200q leaves the connection", ErrRefused, path)
 	}
 	u := *s.base
 	u.RawQuery, u.ForceQuery = query, false
 	text := strings.TrimSuffix(u.EscapedPath(), "/") + "/" + below
 	var err error
 	if u.Path, err = url.PathUnescape(text); err != nil {
-		return nil, fmt.Errorf("%w: path %.200q: %w", errRefused, path, err)
+		return nil, fmt.Errorf("%w: path %.200q: %w", ErrRefused, path, err)
 	}
 	u.RawPath = text
 	return parseURL(u.String())
@@ -79,12 +79,12 @@ func hasScheme(s string) bool {
 // where it would be stored and shown.
 func parseURL(s string) (*url.URL, error) {
 	if len(s) > maxURL {
-		return nil, fmt.Errorf("%w: address of %d bytes", errRefused, len(s))
+		return nil, fmt.Errorf("%w: address of %d bytes", ErrRefused, len(s))
 	}
 	u, err := url.Parse(s)
 	if err != nil {
 		// Not err itself: it quotes the address, which may hold a secret.
-		return nil, fmt.Errorf("%w: address cannot be parsed", errRefused)
+		return nil, fmt.Errorf("%w: address cannot be parsed", ErrRefused)
 	}
 	return u, checkURL(u)
 }
@@ -92,13 +92,13 @@ func parseURL(s string) (*url.URL, error) {
 func checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%w: scheme %.20q", errRefused, u.Scheme)
+		return fmt.Errorf("%w: scheme %.20q", ErrRefused, u.Scheme)
 	case u.User != nil:
-		return fmt.Errorf("%w: address %s holds credentials", errRefused, redacted{u})
+		return fmt.Errorf("%w: address %s holds credentials", ErrRefused, redacted{u})
 	case u.Opaque != "" || u.Hostname() == "":
-		return fmt.Errorf("%w: address without a host", errRefused)
+		return fmt.Errorf("%w: address without a host", ErrRefused)
 	case u.Fragment != "" || !printable(u.String()):
-		return fmt.Errorf("%w: address %s is not well formed", errRefused, redacted{u})
+		return fmt.Errorf("%w: address %s is not well formed", ErrRefused, redacted{u})
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func matchesHost(entry, host, port, standard string) bool {
 func (s *site) admit(u *url.URL) (standing, error) {
 	st := s.standing(u)
 	if st == foreign && !(slices.Contains(s.conn.Hosts, "*") && publicForm(u)) {
-		return st, fmt.Errorf("%w: %s is not on a host of connection %s", errRefused, redacted{u}, s.conn.Name)
+		return st, fmt.Errorf("%w: %s is not on a host of connection %s; its hosts can name it", ErrRefused, redacted{u}, s.conn.Name)
 	}
 	return st, nil
 }
@@ -155,7 +155,7 @@ func (s *site) admit(u *url.URL) (standing, error) {
 func (s *site) redirect(from *url.URL, location string, file bool) (*url.URL, standing, error) {
 	ref, err := url.Parse(location)
 	if err != nil || location == "" || len(location) > maxURL {
-		return nil, foreign, fmt.Errorf("%w: %s redirects to no address", errRefused, redacted{from})
+		return nil, foreign, fmt.Errorf("%w: %s redirects to no address", ErrRefused, redacted{from})
 	}
 	to := from.ResolveReference(ref)
 	to.Fragment, to.RawFragment = "", ""
@@ -163,7 +163,7 @@ func (s *site) redirect(from *url.URL, location string, file bool) (*url.URL, st
 		return nil, foreign, err
 	}
 	if from.Scheme == "https" && to.Scheme != "https" {
-		return nil, foreign, fmt.Errorf("%w: %s redirects to unencrypted %s", errRefused, redacted{from}, redacted{to})
+		return nil, foreign, fmt.Errorf("%w: %s redirects to unencrypted %s", ErrRefused, redacted{from}, redacted{to})
 	}
 	st, err := s.admit(to)
 	if err != nil && file && publicForm(to) {

@@ -12,6 +12,7 @@ import (
 	"packhouse.dev/packhouse/registry/blob"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/content"
+	"packhouse.dev/packhouse/registry/external"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/metadata"
 )
@@ -164,6 +165,7 @@ func (s *Service) fly(fl *flight) {
 	if err != nil {
 		s.log.Warn("file of an external connection was not ingested",
 			"connection", fl.conn.Name, "version", fl.version.ID.String(), "asset", fl.asset.Name, "error", err)
+		err = fl.reason(err)
 	}
 	s.flights.mu.Lock()
 	delete(s.flights.m, fl.key)
@@ -190,6 +192,16 @@ func (s *Service) fly(fl *flight) {
 	if err == nil {
 		s.importRest(fl.targets[len(fl.targets)-1], fl.version)
 	}
+}
+
+// reason is what clients are told. An address that is refused will be refused again, and only an administrator can change that, so
+// that it is no outage; which address it is, is for the log.
+func (fl *flight) reason(err error) error {
+	if !errors.Is(err, external.ErrRefused) {
+		return err
+	}
+	return fmt.Errorf("%w: %s announces %s at an address that external connection %s may not fetch from; an administrator finds it in the log and can add its host to the connection's hosts",
+		registry.ErrBlocked, fl.conn.Name, fl.asset.Name, fl.conn.Name)
 }
 
 func (s *Service) download(fl *flight) error {

@@ -251,3 +251,17 @@ func TestExternalNames(t *testing.T) {
 		t.Errorf("forwarded: %+v, %v", doc, err)
 	}
 }
+
+// A file that is announced at an address which is refused is no outage: clients need not try again, and are told who can help.
+func TestRefusedAddress(t *testing.T) {
+	w := newWorld(t)
+	w.up.put("p", nil, "1.0.0")
+	w.apply(func(d *config.Domain) { d.Connections[0].AllowPrivateAddresses = true })
+	w.list("app", "p")
+	w.apply(func(d *config.Domain) { d.Connections[0].AllowPrivateAddresses = false })
+	_, err := w.read("app", "p", "1.0.0")
+	want(t, "refused", sentinel(err), registry.ErrBlocked.Error())
+	if err == nil || strings.Contains(err.Error(), "127.0.0.1") || !strings.Contains(err.Error(), "hosts") {
+		t.Errorf("the client is told %v", err)
+	}
+}
