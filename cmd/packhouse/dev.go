@@ -36,7 +36,7 @@ type devFlags struct {
 	dataDir   string
 	listen    string
 	metrics   string
-	upstreams map[string]string
+	upstreams []string // NAME=URL
 	accessLog bool
 	verbose   bool
 }
@@ -58,14 +58,13 @@ and fetched; dev.json in it has what scripts need: endpoint, domain and an admin
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
 	}
 	fl := c.Flags()
-	fl.StringArrayVarP(&f.files, "filename", "f", nil, "a file with manifests, or a folder of them; may be repeated")
+	fl.StringArrayVarP(&f.files, "filename", "f", nil, "a file with manifests, or a folder of them (`PATH`); may be repeated")
 	fl.StringVar(&f.dataDir, "data-dir", dataDir(), "where content is kept; also PACKHOUSE_DATA_DIR")
-	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address to serve on; port 0 picks a free one")
-	fl.StringVar(&f.metrics, "metrics-listen", "", "address for /metrics, /-/healthz and /-/readyz (default: none)")
-	fl.StringToStringVar(&f.upstreams, "external-connection-url", nil, "NAME=URL: another address for an external connection, for example a mirror; may be repeated")
+	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to serve on; port 0 picks a free one")
+	fl.StringVar(&f.metrics, "metrics-listen", "", "`ADDRESS` for /metrics, /-/healthz and /-/readyz (default: none)")
+	fl.StringArrayVar(&f.upstreams, "external-connection-url", nil, "another address for an external connection, for example a mirror (`NAME=URL`); may be repeated")
 	fl.BoolVar(&f.accessLog, "access-log", false, "log every request, also reads")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
-	_ = c.MarkFlagRequired("filename") // the flag exists
 	return c
 }
 
@@ -85,6 +84,9 @@ type dev struct {
 }
 
 func (f *devFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	if len(f.files) == 0 {
+		return errors.New("say where the manifests are: -f PATH")
+	}
 	level := slog.LevelInfo
 	if f.verbose {
 		level = slog.LevelDebug
@@ -106,12 +108,20 @@ func (f *devFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	if d.compiler, err = newCompiler(d.files, d.upstreams, endpoints); err != nil {
 		return err
 	}
+	first, err := d.compiler.read(ctx, nil)
+	if err != nil { // before anything is written
+		fmt.Fprintln(d.err, err)
+		return errSaid
+	}
 	d.plane, err = plane.Open(ctx, plane.Options{DataDir: d.dataDir, Version: version, Logger: d.log, AccessLog: d.accessLog})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.plane.Close()) }()
-	if err := d.load(ctx); err != nil {
+	if err := d.file.keys(d.plane.Sealing); err != nil {
+		return err
+	}
+	if err := d.apply(ctx, first); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -119,19 +129,6 @@ func (f *devFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	g.Go(func() error { return watch(ctx, d.files, func() { d.reload(ctx) }, d.complain) })
 	g.Go(func() error { return d.renew(ctx) })
 	return g.Wait()
-}
-
-// load reads the manifests for the first time.
-func (d *dev) load(ctx context.Context) error {
-	m, err := d.compiler.read(ctx, nil)
-	if err != nil {
-		fmt.Fprintln(d.err, err)
-		return errSaid
-	}
-	if err := d.file.keys(d.plane.Sealing); err != nil {
-		return err
-	}
-	return d.apply(ctx, m)
 }
 
 // reload reads the manifests again. What is wrong is said once, and what was in force stays in force.

@@ -199,10 +199,11 @@ func TestDevRefuses(t *testing.T) {
 		args []string
 		says string
 	}{
-		"no file":            {[]string{}, "filename"},
+		"no file":            {[]string{}, "-f PATH"},
 		"unknown file":       {[]string{"-f", filepath.Join(dir, "none.yaml")}, "none.yaml"},
 		"broken manifest":    {[]string{"-f", bad}, "bad.yaml:"},
 		"unknown connection": {[]string{"-f", good, "--external-connection-url", "public:nothing=http://x"}, "public:nothing"},
+		"no address":         {[]string{"-f", good, "--external-connection-url", "public:npmjs"}, "NAME=URL"},
 		"bad address":        {[]string{"-f", good, "--listen", "127.0.0.1:x"}, "unknown port"},
 	}
 	for name, tt := range tests {

@@ -49,7 +49,13 @@ For a registry on another machine say --endpoint and --domain, and put a token i
   packhouse login npm --repository my-repo --scope @my-team    # only for packages @my-team/…
   packhouse login pnpm --repository my-repo --dry-run
   PACKHOUSE_TOKEN=… packhouse login yarn --endpoint https://packages.example.com --domain my-domain --domain-owner 111122223333 --repository my-repo`,
-		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: names,
+		ValidArgs: names,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(names, args[0]) {
+				return fmt.Errorf("say which client: packhouse login {%s}", strings.Join(names, " | "))
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error { return l.run(c, args[0]) },
 	}
 	l.flags(c)

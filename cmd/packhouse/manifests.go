@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -38,10 +39,17 @@ type compiler struct {
 	options   compile.Options
 }
 
-// newCompiler checks that urls, which take the place of external connections' addresses, name connections that there are.
-func newCompiler(files []string, urls map[string]string, endpoints []config.Endpoint) (*compiler, error) {
-	c := &compiler{files: files, endpoints: endpoints, options: compile.Options{URLs: urls, DefaultAccount: defaultAccount}}
-	left := maps.Clone(urls)
+// newCompiler checks that urls ("NAME=URL"), which take the place of external connections' addresses, name connections that there are.
+func newCompiler(files, urls []string, endpoints []config.Endpoint) (*compiler, error) {
+	c := &compiler{files: files, endpoints: endpoints, options: compile.Options{URLs: map[string]string{}, DefaultAccount: defaultAccount}}
+	for _, text := range urls {
+		name, address, _ := strings.Cut(text, "=")
+		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("--external-connection-url %q is not NAME=URL, for example public:npmjs=https://npm.example.com/", text)
+		}
+		c.options.URLs[name] = address
+	}
+	left := maps.Clone(c.options.URLs)
 	var names []string
 	for _, f := range all.Formats() {
 		t := f.Traits()

@@ -18,7 +18,7 @@ const (
 	patience = 400 * time.Millisecond
 )
 
-// watch calls changed after something happened in the folders that hold paths, until ctx ends. Folders are watched rather than files:
+// watch calls changed at first, and after something happened in the folders that hold paths, until ctx ends. Folders are watched rather than files:
 // editors replace files, and Kubernetes swaps links.
 func watch(ctx context.Context, paths []string, changed func(), failed func(error)) error {
 	w, err := fsnotify.NewWatcher()
@@ -30,8 +30,7 @@ func watch(ctx context.Context, paths []string, changed func(), failed func(erro
 		return err
 	}
 	var first time.Time
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
+	timer := time.NewTimer(settle) // what happened before somebody watched
 	for {
 		select {
 		case <-ctx.Done():

@@ -33,7 +33,7 @@ func TestWatch(t *testing.T) {
 	})
 	defer wg.Wait()
 	defer cancel()
-	time.Sleep(50 * time.Millisecond) // until it watches
+	<-changed // it watches
 	steps := []struct {
 		name string
 		do   func()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -44,7 +45,7 @@ data directory, and kept in the database.`,
 		Example: `  registry --data-dir /var/lib/packhouse
   registry --data-dir /var/lib/packhouse --database-file /etc/packhouse/database --listen :8443`,
 		SilenceUsage: true, SilenceErrors: true,
-		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.ErrOrStderr()) },
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.listen, "listen", ":8080", "address to serve packages on")
@@ -56,12 +57,12 @@ data directory, and kept in the database.`,
 	return c
 }
 
-func (f *flags) run(ctx context.Context) (err error) {
+func (f *flags) run(ctx context.Context, stderr io.Writer) (err error) {
 	level := slog.LevelInfo
 	if f.verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
 	opt := plane.Options{DataDir: f.dataDir, Version: version, Logger: log, AccessLog: f.accessLog}
 	if f.database != "" {
 		// In a file, because arguments and environment are read by others.
@@ -87,7 +88,11 @@ func (f *flags) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	return p.Run(ctx, packages, operations, func() error {
-		log.Info("serving", "version", version, "listen", packages.Addr().String(), "data", f.dataDir)
+		a := []any{"version", version, "listen", packages.Addr().String(), "data", f.dataDir}
+		if operations != nil {
+			a = append(a, "metrics", operations.Addr().String())
+		}
+		log.Info("serving", a...)
 		return nil
 	})
 }

@@ -44,7 +44,6 @@ type Token struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 	Domain    string    `json:"domain"`
 	Owner     string    `json:"domainOwner"`
-	Endpoint  string    `json:"endpoint,omitempty"` // base address for clients, without a slash at the end
 }
 
 // Configuration is everything that is declared. Generation 0 takes the next one.
@@ -72,7 +71,7 @@ type Status struct {
 	Version   string         `json:"version"`
 	StartedAt time.Time      `json:"startedAt"`
 	Ready     bool           `json:"ready"`
-	Endpoints []string       `json:"endpoints,omitempty"`
+	Endpoints []string       `json:"endpoints,omitempty"` // base addresses for clients, without a slash at the end
 	Domains   []DomainStatus `json:"domains,omitempty"`
 }
 

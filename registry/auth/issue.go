@@ -54,7 +54,7 @@ func (i *Issuer) Issue(g Grant) (*Token, error) {
 	}
 	switch {
 	case lifetime < MinLifetime || lifetime > MaxLifetime:
-		return nil, fmt.Errorf("%w: a token lives %v to %v, not %v", registry.ErrInvalid, MinLifetime, MaxLifetime, g.Lifetime)
+		return nil, fmt.Errorf("%w: a token lives 15 minutes to 12 hours, not %v", registry.ErrInvalid, g.Lifetime)
 	case g.Principal.Anonymous() || !registry.IsAccount(g.Principal.Account):
 		return nil, fmt.Errorf("%w: a token needs a principal", registry.ErrInvalid)
 	case g.Domain == "":

@@ -87,9 +87,13 @@ func answering[Q, A any](h *handler, limit int64, fn func(context.Context, *Q) (
 			a, err = fn(r.Context(), q)
 		}
 		if err != nil {
-			status := status(err)
-			h.Logger.WarnContext(r.Context(), "admin request failed", "path", r.URL.Path, "status", status, "error", err)
-			write(w, status, map[string]string{"error": err.Error()})
+			status, text := told(err)
+			level := slog.LevelDebug // the caller is told
+			if status >= http.StatusInternalServerError {
+				level = slog.LevelWarn
+			}
+			h.Logger.Log(r.Context(), level, "admin request failed", "path", r.URL.Path, "status", status, "error", err)
+			write(w, status, map[string]string{"error": text})
 			return
 		}
 		write(w, http.StatusOK, a)
@@ -111,21 +115,28 @@ func decode(w http.ResponseWriter, r *http.Request, limit int64, q any) error {
 	return nil
 }
 
-// status of an error. Unlike on package endpoints its text is always told: who administers the registry may know.
-func status(err error) int {
-	switch {
-	case errors.Is(err, registry.ErrUnavailable):
-		return http.StatusServiceUnavailable
-	case errors.Is(err, registry.ErrStale):
-		return http.StatusPreconditionFailed
-	case errors.Is(err, registry.ErrConflict):
-		return http.StatusConflict
-	case errors.Is(err, registry.ErrInvalid):
-		return http.StatusBadRequest
-	case errors.Is(err, registry.ErrNotFound):
-		return http.StatusNotFound
+// statuses of errors. Unlike on package endpoints their text is always told: who administers the registry may know.
+//
+//nolint:gochecknoglobals // a constant table
+var statuses = []struct {
+	sentinel error
+	status   int
+}{
+	{registry.ErrUnavailable, http.StatusServiceUnavailable},
+	{registry.ErrStale, http.StatusPreconditionFailed},
+	{registry.ErrConflict, http.StatusConflict},
+	{registry.ErrInvalid, http.StatusBadRequest},
+	{registry.ErrNotFound, http.StatusNotFound},
+}
+
+// told is the status and the text of an error, without the sentinel's own word in front, which the status says.
+func told(err error) (int, string) {
+	for _, s := range statuses {
+		if errors.Is(err, s.sentinel) {
+			return s.status, strings.TrimPrefix(err.Error(), s.sentinel.Error()+": ")
+		}
 	}
-	return http.StatusInternalServerError
+	return http.StatusInternalServerError, err.Error()
 }
 
 func write(w http.ResponseWriter, status int, v any) {
@@ -157,11 +168,7 @@ func (h *handler) token(ctx context.Context, q *admin.TokenRequest) (*admin.Toke
 		return nil, err
 	}
 	h.Logger.InfoContext(ctx, "token issued", "domain", d.Ref.String(), "token", tok.ID, "expires", tok.ExpiresAt)
-	out := &admin.Token{Token: tok.Value, ID: tok.ID, ExpiresAt: tok.ExpiresAt, Domain: d.Ref.Name, Owner: owner}
-	if e := h.Service.Endpoints(); len(e) > 0 {
-		out.Endpoint = strings.TrimRight(e[0].URL, "/")
-	}
-	return out, nil
+	return &admin.Token{Token: tok.Value, ID: tok.ID, ExpiresAt: tok.ExpiresAt, Domain: d.Ref.Name, Owner: owner}, nil
 }
 
 // domain finds an active domain. What is left out must be clear without it.
@@ -226,7 +233,9 @@ func (h *handler) apply(ctx context.Context, q *admin.Configuration) (*admin.App
 func (h *handler) status(ctx context.Context, _ *struct{}) (*admin.Status, error) {
 	out := &admin.Status{Version: h.Version, StartedAt: h.started, Ready: h.Service.Ready(ctx) == nil}
 	for _, e := range h.Service.Endpoints() {
-		out.Endpoints = append(out.Endpoints, e.URL)
+		if e.URL != "" { // the others are wildcard hosts
+			out.Endpoints = append(out.Endpoints, strings.TrimRight(e.URL, "/"))
+		}
 	}
 	rows, err := h.Catalog.Domains(ctx)
 	if err != nil {

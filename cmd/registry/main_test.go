@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"packhouse.dev/packhouse/registry/admin"
+	"packhouse.dev/packhouse/registry/config"
+)
+
+// start runs the command and returns what it says when it serves.
+func start(t *testing.T, args ...string) (said struct{ Msg, Listen, Metrics string }, stop func()) {
+	t.Helper()
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := command()
+	c.SetArgs(append([]string{"--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"}, args...))
+	c.SetErr(w)
+	done := make(chan error, 1)
+	go func() {
+		err := c.ExecuteContext(ctx)
+		_ = w.CloseWithError(err)
+		done <- err
+	}()
+	lines := bufio.NewScanner(r)
+	for said.Msg != "serving" {
+		if !lines.Scan() {
+			cancel()
+			t.Fatalf("it ended: %v", <-done)
+		}
+		if err := json.Unmarshal(lines.Bytes(), &said); err != nil {
+			t.Fatalf("%s: %v", lines.Bytes(), err)
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, r) }()
+	return said, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func get(t *testing.T, url, token string) int {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+// TestRegistry: what is declared over the socket is served, also after a restart, with the tokens from before.
+func TestRegistry(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	said, stop := start(t, "--data-dir", dir)
+	for _, path := range []string{"/-/healthz", "/-/readyz", "/metrics"} {
+		if got := get(t, "http://"+said.Metrics+path, ""); got != 200 {
+			t.Errorf("%s: %d", path, got)
+		}
+	}
+	if got := get(t, "http://"+said.Listen+"/metrics", ""); got != 404 {
+		t.Errorf("metrics on the port of packages: %d", got)
+	}
+	c := admin.OpenDir(dir)
+	_, err := c.Apply(t.Context(), admin.Configuration{
+		Registry: &config.Registry{Schema: config.Schema, Partition: "aws", Region: "local"},
+		Domains: []config.Domain{{
+			Schema: config.Schema, Owner: "111122223333", Name: "web", Holder: "ns",
+			Repositories: []config.Repository{{Name: "r", Administrator: "111122223333", AdministratorUID: "ns"}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := c.Token(t.Context(), admin.TokenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const path = "/web-111122223333/npm/r/-/ping"
+	if got := get(t, "http://"+said.Listen+path, tok.Token); got != 200 {
+		t.Errorf("ping: %d", got)
+	}
+	stop()
+	said, stop = start(t, "--data-dir", dir)
+	defer stop()
+	if got := get(t, "http://"+said.Listen+path, tok.Token); got != 200 {
+		t.Errorf("ping after a restart: %d", got)
+	}
+	if err := admin.OpenDir(dir).Revoke(t.Context(), admin.Revocation{Kind: "token", Value: tok.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, "http://"+said.Listen+path, tok.Token); got != 401 {
+		t.Errorf("ping with a revoked token: %d", got)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	t.Parallel()
+	empty := filepath.Join(t.TempDir(), "dsn")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"no database file":        {"--database-file", filepath.Join(t.TempDir(), "none")},
+		"an empty database file":  {"--database-file", empty},
+		"an address that is none": {"--listen", "127.0.0.1:x"},
+	} {
+		c := command()
+		c.SetArgs(append([]string{"--data-dir", t.TempDir(), "--metrics-listen", ""}, args...))
+		c.SetErr(io.Discard)
+		if err := c.ExecuteContext(t.Context()); err == nil {
+			t.Errorf("%s: it ran", name)
+		}
+	}
+}
