@@ -24,35 +24,47 @@ var (
 var answers = []struct {
 	sentinel error
 	status   int
-	say      string // instead of the error's own text; "": that
+	text     text
 }{
 	{registry.ErrUnavailable, http.StatusServiceUnavailable, "the registry or an upstream of the repository cannot answer now; try again"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "the registry cannot answer in time; try again"},
-	{errTooSlow, http.StatusRequestTimeout, ""},
-	{registry.ErrUnauthenticated, http.StatusUnauthorized, ""},
-	{registry.ErrAccessDenied, http.StatusForbidden, ""},
-	{registry.ErrBlocked, http.StatusForbidden, ""},
-	{registry.ErrQuotaExceeded, http.StatusForbidden, ""},
-	{registry.ErrTooLarge, http.StatusRequestEntityTooLarge, ""},
-	{registry.ErrAlreadyExists, http.StatusConflict, ""},
-	{registry.ErrConflict, http.StatusConflict, ""},
-	{registry.ErrStale, http.StatusConflict, ""},
-	{registry.ErrUnsupported, http.StatusMethodNotAllowed, ""},
-	{errMethod, http.StatusMethodNotAllowed, ""},
-	{registry.ErrInvalid, http.StatusBadRequest, ""},
-	{registry.ErrNotFound, http.StatusNotFound, ""},
+	{errTooSlow, http.StatusRequestTimeout, own},
+	{registry.ErrUnauthenticated, http.StatusUnauthorized, reason},
+	{registry.ErrAccessDenied, http.StatusForbidden, reason},
+	{registry.ErrBlocked, http.StatusForbidden, own},
+	{registry.ErrQuotaExceeded, http.StatusForbidden, own},
+	{registry.ErrTooLarge, http.StatusRequestEntityTooLarge, own},
+	{registry.ErrAlreadyExists, http.StatusConflict, own},
+	{registry.ErrConflict, http.StatusConflict, reason},
+	{registry.ErrStale, http.StatusConflict, own},
+	{registry.ErrUnsupported, http.StatusMethodNotAllowed, own},
+	{errMethod, http.StatusMethodNotAllowed, own},
+	{registry.ErrInvalid, http.StatusBadRequest, reason},
+	{registry.ErrNotFound, http.StatusNotFound, own},
 }
 
+// text is what the client is told: one of these, or the text itself.
+type text string
+
+const (
+	own    text = "own"    // all that the error says: "not found: version 1.0.0"
+	reason text = "reason" // without the sentinel's word, where that is a mere name of the status
+)
+
 // answer maps an error to a status and a text for the client. A status of 500 has no text: the caller puts the request's id there.
-func answer(err error) (status int, text string) {
+func answer(err error) (status int, said string) {
 	for _, a := range answers {
 		if !errors.Is(err, a.sentinel) {
 			continue
 		}
-		if a.say != "" {
-			return a.status, a.say
+		switch a.text {
+		case own:
+			return a.status, readable(err.Error())
+		case reason:
+			return a.status, readable(without(err.Error(), a.sentinel.Error()))
+		default:
+			return a.status, string(a.text)
 		}
-		return a.status, readable(err.Error(), a.sentinel.Error())
 	}
 	if over, ok := errors.AsType[*http.MaxBytesError](err); ok && over != nil {
 		return http.StatusRequestEntityTooLarge, "the request is too large"
@@ -60,17 +72,19 @@ func answer(err error) (status int, text string) {
 	return http.StatusInternalServerError, ""
 }
 
+// without cuts the word of a sentinel from before its reason.
+func without(text, word string) string {
+	if cut, ok := strings.CutPrefix(text, word+": "); ok {
+		return cut
+	}
+	return strings.Replace(text, ": "+word+": ", ": ", 1)
+}
+
 // maxText is the length of a text for a client, in bytes. Names of a client's own making stand in some.
 const maxText = 1 << 10
 
-// readable makes the text of an error fit for a terminal: without the sentinel's own word before a reason, which the status says
-// already, and without characters that move the cursor.
-func readable(text, sentinel string) string {
-	if cut, ok := strings.CutPrefix(text, sentinel+": "); ok {
-		text = cut
-	} else {
-		text = strings.Replace(text, ": "+sentinel+": ", ": ", 1)
-	}
+// readable makes the text of an error fit for a terminal: bounded, and without characters that move the cursor.
+func readable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return '?'

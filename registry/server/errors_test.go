@@ -26,6 +26,7 @@ func TestErrorTable(t *testing.T) {
 	}{
 		"invalid":        {fmt.Errorf("%w: no name", registry.ErrInvalid), 400, "no name"},
 		"in the middle":  {fmt.Errorf("publish x: %w", fmt.Errorf("%w: no name", registry.ErrInvalid)), 400, "publish x: no name"},
+		"not found":      {fmt.Errorf("%w: version 1", registry.ErrNotFound), 404, "not found: version 1"},
 		"wrapped behind": {fmt.Errorf("repository r: %w", registry.ErrNotFound), 404, "repository r: not found"},
 		"denied":         {&repository.DeniedError{Principal: "p", Action: "a", Resource: "r"}, 403, "User: p is not authorized to perform: a on resource: r"},
 		"blocked":        {fmt.Errorf("%w: by origin controls", registry.ErrBlocked), 403, "by origin controls"},

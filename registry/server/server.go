@@ -119,7 +119,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) handle(x *exchange) error {
 	r := x.request
 	if !knownMethod(r.Method) {
-		return fmt.Errorf("%w: %s", errMethod, readable(r.Method, ""))
+		return fmt.Errorf("%w: %s", errMethod, readable(r.Method))
 	}
 	base, err := s.locate(x)
 	if err != nil {
