@@ -301,7 +301,7 @@ func shuffled[T any](rng *rand.Rand, list []T) []T {
 }
 
 func TestOrderDoesNotMatter(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	rng := rand.New(rand.NewPCG(1, 2))
 	o := base()
 	for i := range 5 {
 		o.Repositories = append(o.Repositories, aRepository(fmt.Sprintf("r%d", i), 7, upstreams("store", "app")))
@@ -354,7 +354,7 @@ func allowed(d Documents, packages []string) map[string]bool {
 func TestDamageNeverAllowsMore(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test
+	rng := rand.New(rand.NewPCG(seed, 0))
 	packages := []string{"lodash", "left-pad"}
 	for range 500 {
 		o := base()

@@ -86,7 +86,7 @@ type place struct {
 
 // epoch is when the first object of a set was "created". Files have no creation times; their order stands for it, and objects keep
 // theirs from one reading to the next, so that of two objects for one thing the first stays the first.
-var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+func epoch() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // Load reads files and folders (*.yaml, *.yml, *.json, not those in folders below). previous is what was read before, nil at first:
 // rules about changes compare with it. The error names everything that is wrong, up to a bound; then there is no Set.
@@ -97,7 +97,7 @@ func Load(ctx context.Context, paths []string, previous *Set) (*Set, error) {
 	}
 	documents, problems := read(paths)
 	out := &Set{objects: map[key]*object{}}
-	last := epoch
+	last := epoch()
 	if previous != nil {
 		for _, o := range previous.objects {
 			if o.created.After(last) {

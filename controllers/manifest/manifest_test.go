@@ -51,8 +51,8 @@ func TestErrors(t *testing.T) {
 			[]string{"m.yaml:6: Repository r1: spec.upstream: there is no such field"},
 		},
 		"wrong field in a list": {
-			head + "kind: Repository\nmetadata: {name: r1}\nspec:\n  domainRef: {name: d1}\n  upstreams:\n    - name: x1\n    - nmae: x2\n",
-			[]string{"m.yaml:8: Repository r1: spec.upstreams[1].nmae: there is no such field"},
+			head + "kind: Repository\nmetadata: {name: r1}\nspec:\n  domainRef: {name: d1}\n  upstreams:\n    - name: x1\n    - called: x2\n",
+			[]string{"m.yaml:8: Repository r1: spec.upstreams[1].called: there is no such field"},
 		},
 		"wrong type": {
 			head + "kind: Repository\nmetadata: {name: r1}\nspec:\n  domainRef: {name: d1}\n  upstreams: npm-store\n",

@@ -35,7 +35,7 @@ type kind struct {
 type kinds map[string]*kind
 
 // schemas compiles the embedded definitions, once: it takes most of the time of the first reading.
-var schemas = sync.OnceValues(loadSchemas)
+var schemas = sync.OnceValues(loadSchemas) //nolint:gochecknoglobals // it never changes
 
 func loadSchemas() (kinds, error) {
 	entries, err := crd.Bases.ReadDir("bases")

@@ -18,7 +18,7 @@ import (
 // maxAnswer is how much of an answer is read, in bytes.
 const maxAnswer = 16 << 20
 
-// ErrNotRunning: nobody listens on the socket of a data directory.
+// ErrNotRunning says that nobody listens on the socket of a data directory.
 var ErrNotRunning = errors.New("no registry is running there")
 
 // Client calls the admin API of a registry. It is safe for concurrent use.

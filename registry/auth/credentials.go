@@ -13,7 +13,7 @@ import (
 const maxToken = 4 << 10
 
 // keyHeaders carry a token where a client cannot send an Authorization header, in its canonical form.
-var keyHeaders = [...]string{"X-Nuget-Apikey"}
+var keyHeaders = [...]string{"X-Nuget-Apikey"} //nolint:gochecknoglobals // a constant
 
 // Hint is what to do about a missing or dead token.
 const Hint = `get one with "packhouse login" or "packhouse token"`

@@ -113,8 +113,8 @@ func (w *world) serve(t testing.TB, name string, h http.HandlerFunc) string {
 func (w *world) serveMemory(t testing.TB, name string, h http.HandlerFunc) string {
 	t.Helper()
 	l := &memListener{conns: make(chan net.Conn), done: make(chan struct{})}
-	var running sync.WaitGroup                                                                   // a bubble ends only when all in it has ended
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // in memory
+	var running sync.WaitGroup // a bubble ends only when all in it has ended
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		running.Add(1)
 		defer running.Done()
 		h(w, r)

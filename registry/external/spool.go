@@ -1,8 +1,8 @@
 package external
 
 import (
-	"crypto/md5"  //nolint:gosec // one of the four digests of a blob
-	"crypto/sha1" //nolint:gosec // one of the four digests of a blob
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -36,7 +36,7 @@ func spool(dir string, r io.Reader) (_ *spooled, err error) {
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, fmt.Errorf("%w: spool: %w", registry.ErrUnavailable, err)
 	}
-	hashes := [4]hash.Hash{md5.New(), sha1.New(), sha256.New(), sha512.New()} //nolint:gosec // see the imports
+	hashes := [4]hash.Hash{md5.New(), sha1.New(), sha256.New(), sha512.New()}
 	n, err := io.Copy(io.MultiWriter(f, hashes[0], hashes[1], hashes[2], hashes[3]), r)
 	if err != nil && !errors.Is(err, registry.ErrUnavailable) { // not r's: the disk's
 		err = fmt.Errorf("%w: spool: %w", registry.ErrUnavailable, err)

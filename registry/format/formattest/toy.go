@@ -196,7 +196,7 @@ func document[T any](ctx context.Context, src format.Source, path string, class 
 	}
 	out := new(T)
 	if err := json.Unmarshal(doc.Body, out); err != nil {
-		return nil, fmt.Errorf("%w: %s: %v", registry.ErrInvalid, path, err)
+		return nil, fmt.Errorf("%w: %s: %w", registry.ErrInvalid, path, err)
 	}
 	return out, nil
 }

@@ -74,7 +74,7 @@ type manifestBuilder struct {
 	contents     *contents
 	core, more   object
 	scripts      []byte
-	bin, binDir  bool
+	bin          bool
 	dir, gitHead string
 	gypfile      string
 }

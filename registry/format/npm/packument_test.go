@@ -39,9 +39,7 @@ func TestGolden(t *testing.T) {
 			}
 			got := txtar.Archive{Comment: archive.Comment, Files: archive.Files[:1]}
 			name, _, _ := strings.Cut(strings.TrimSpace(string(archive.Comment)), " ")
-			for _, f := range rendered(t, npmID(name), archive.Files[0].Data) {
-				got.Files = append(got.Files, f)
-			}
+			got.Files = append(got.Files, rendered(t, npmID(name), archive.Files[0].Data)...)
 			if *update {
 				if err := os.WriteFile(file, txtar.Format(&got), 0o600); err != nil {
 					t.Fatal(err)

@@ -31,7 +31,7 @@ func parseJSON(raw []byte) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(len(raw))
 	if err := json.Compact(&b, raw); err != nil {
-		return nil, fmt.Errorf("%w: not valid JSON: %v", registry.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: not valid JSON: %w", registry.ErrInvalid, err)
 	}
 	return b.Bytes(), nil
 }

@@ -59,7 +59,7 @@ func parsePackument(id registry.PackageID, body []byte, address string) (*format
 	}
 	base, err := url.Parse(address)
 	if err != nil {
-		return nil, fmt.Errorf("%w: address of the packument: %v", registry.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: address of the packument: %w", registry.ErrInvalid, err)
 	}
 	pkg := remotePackument{id: id, base: base, times: map[string]time.Time{}, seen: map[string]int{}}
 	for key, raw := range members(doc.get("time")) {

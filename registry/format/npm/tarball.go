@@ -244,7 +244,7 @@ func (s *sourceReader) explain(err error, what string) error {
 	if errors.Is(err, registry.ErrInvalid) {
 		return err
 	}
-	return fmt.Errorf("%w: %s: %v", registry.ErrInvalid, what, err)
+	return fmt.Errorf("%w: %s: %w", registry.ErrInvalid, what, err)
 }
 
 // ratioReader ends an archive that unpacks to absurdly more than it is.

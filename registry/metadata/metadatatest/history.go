@@ -121,7 +121,7 @@ type modelVersion struct {
 func testHistory(t *testing.T, f *fixture) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test
+	rng := rand.New(rand.NewPCG(seed, 0))
 	m := model{}
 	for step := range 200 {
 		r, key := rng.IntN(len(f.repos)), fmt.Sprintf("%d.0.0", rng.IntN(4))
