@@ -80,6 +80,18 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
+// envelope is how much larger than its file a request may be: manifests and forms.
+const envelope = 64 << 20
+
+// RequestBytes is the limit of a request to a format. npm's is one of its own, because its publish holds the file in base64 (guide,
+// "Asset size limits for publishing").
+func (l Limits) RequestBytes(f registry.Format) int64 {
+	if f == "npm" {
+		return l.NPMPublishBytes
+	}
+	return l.AssetBytes + envelope
+}
+
 // Domain is the document of one domain.
 type Domain struct {
 	Schema       int               `json:"schema"`

@@ -143,8 +143,11 @@ func (s *Server) handle(x *exchange) error {
 	if err := s.auth.Admit(r.Context(), x.identity, domain.UID()); err != nil {
 		return err
 	}
-	if x.upload != nil && r.ContentLength > x.upload.limit {
-		return x.upload.tooLarge()
+	if x.upload != nil {
+		x.upload.limit = s.service.Limits().RequestBytes(x.route.format)
+		if r.ContentLength > x.upload.limit {
+			return x.upload.tooLarge()
+		}
 	}
 	repo, err := domain.Open(r.Context(), repository.Request{
 		Repository: x.route.repository, Format: x.route.format, Principal: x.identity.Principal, Base: x.route.address(base),

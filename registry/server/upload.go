@@ -25,9 +25,6 @@ const (
 	drainTime  = 10 * time.Second
 )
 
-// envelope is how much larger than its payload a request may be: manifests, forms, the overhead of base64 is in the limits.
-const envelope = 64 << 20
-
 // upload is the body of a request. It watches pace and size and turns what goes wrong into errors with a status.
 type upload struct {
 	body     io.ReadCloser
@@ -43,7 +40,7 @@ type upload struct {
 func newUpload(w http.ResponseWriter, r *http.Request, limits config.Limits, now time.Time) *upload {
 	u := &upload{
 		body: r.Body, control: http.NewResponseController(w), started: now, extended: now,
-		limit: max(limits.AssetBytes, limits.NPMPublishBytes) + envelope,
+		limit: limits.RequestBytes(""), // until the format is known
 	}
 	_ = u.control.SetReadDeadline(uploadDeadline(now, now, 0)) // not every connection has deadlines
 	return u

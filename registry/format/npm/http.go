@@ -61,9 +61,9 @@ func (d *decoded) Read(p []byte) (int, error) {
 }
 
 func tooLarge(limit int64) error {
-	size := strconv.FormatInt(limit>>20, 10) + " MB"
-	if limit >= 1<<30 {
-		size = strconv.FormatInt(limit>>30, 10) + " GB"
+	size := strconv.FormatInt(limit/1e6, 10) + " MB"
+	if limit >= 1e9 {
+		size = strconv.FormatInt(limit/1e9, 10) + " GB"
 	}
 	return fmt.Errorf("%w: a request may have at most %s", registry.ErrTooLarge, size)
 }

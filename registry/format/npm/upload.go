@@ -16,7 +16,7 @@ import (
 
 // Limits of a PUT of a package.
 const (
-	maxRequest    = 2 << 30  // guide, "Asset size limits for publishing": the whole request, which holds the tarball in base64
+	maxRequest    = 2e9      // guide, "Asset size limits for publishing": the whole request, which holds the tarball in base64
 	maxBeside     = 64 << 20 // everything but the tarball; a deprecation sends the whole packument back
 	maxMember     = 16 << 20 // one version, or another member
 	maxProvenance = 4 << 20
