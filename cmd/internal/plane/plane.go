@@ -34,6 +34,7 @@ import (
 	"packhouse.dev/packhouse/registry/content"
 	"packhouse.dev/packhouse/registry/external"
 	"packhouse.dev/packhouse/registry/format/all"
+	"packhouse.dev/packhouse/registry/gc"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/metadata/sql"
 	"packhouse.dev/packhouse/registry/repository"
@@ -58,6 +59,7 @@ type Plane struct {
 	opt     Options
 	log     *slog.Logger
 	store   metadata.Store
+	gc      *gc.Collector
 	server  *server.Server
 	admin   http.Handler
 	metrics *prometheus.Registry
@@ -108,6 +110,7 @@ func (p *Plane) openService(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("blobs: %w", err)
 	}
+	p.gc = gc.New(gc.Options{Store: p.store, Blobs: blobs, Logger: p.log})
 	keep := content.New(p.store, blobs, p.log)
 	client, err := external.New(external.Options{
 		Store: p.store, Keeper: repository.Bodies(keep), SpoolDir: spool, Logger: p.log, UserAgent: "packhouse/" + p.opt.Version,
@@ -161,9 +164,25 @@ func (p *Plane) openServer() error {
 		}
 	}
 	p.admin = handler.New(handler.Options{
-		Catalog: p.store, Service: p.Service, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log,
+		Catalog: p.store, Service: p.Service, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log, Collect: p.collect,
 	})
 	return nil
+}
+
+// collect is a collection that somebody asked for.
+func (p *Plane) collect(ctx context.Context, q admin.CollectRequest) (*admin.Collected, error) {
+	grace := time.Duration(q.Grace)
+	if grace < 0 {
+		grace = p.gc.Grace()
+	}
+	r, err := p.gc.Once(ctx, grace)
+	if errors.Is(err, metadata.ErrHeld) {
+		return nil, fmt.Errorf("%w: a collection is under way", registry.ErrConflict)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &admin.Collected{Condemned: r.Condemned, Swept: r.Swept, Deleted: r.Deleted}, nil
 }
 
 // Listen opens the port for packages and, unless its address is empty, the one for health and metrics, which is nil then.
@@ -195,6 +214,10 @@ func (p *Plane) Run(ctx context.Context, packages, operations net.Listener, star
 		s := server.HTTP(p.admin, p.log)
 		s.WriteTimeout = 0 // a collection takes as long as it takes
 		return server.Run(ctx, s, time.Second, socket)
+	})
+	g.Go(func() error {
+		p.gc.Run(ctx)
+		return nil
 	})
 	if operations != nil {
 		g.Go(func() error {
