@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/config"
@@ -124,6 +125,19 @@ func TestRefuses(t *testing.T) {
 		c.SetErr(io.Discard)
 		if err := c.ExecuteContext(t.Context()); err == nil {
 			t.Errorf("%s: it ran", name)
+		}
+	}
+}
+
+func TestCollect(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, stop := start(t, "--data-dir", dir)
+	defer stop()
+	for _, grace := range []time.Duration{-1, 0, time.Hour} {
+		got, err := admin.OpenDir(dir).Collect(t.Context(), admin.CollectRequest{Grace: config.Duration(grace)})
+		if err != nil || *got != (admin.Collected{}) {
+			t.Errorf("grace %v: %+v, %v", grace, got, err)
 		}
 	}
 }

@@ -94,6 +94,7 @@ type CollectRequest struct {
 type Collected struct {
 	Condemned int `json:"condemned"` // blobs that nothing refers to
 	Swept     int `json:"swept"`     // rows removed
+	Orphans   int `json:"orphans"`   // objects of uploads that came to nothing
 	Deleted   int `json:"deleted"`   // objects deleted from the store
 }
 

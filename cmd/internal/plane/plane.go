@@ -182,7 +182,7 @@ func (p *Plane) collect(ctx context.Context, q admin.CollectRequest) (*admin.Col
 	if err != nil {
 		return nil, err
 	}
-	return &admin.Collected{Condemned: r.Condemned, Swept: r.Swept, Deleted: r.Deleted}, nil
+	return &admin.Collected{Condemned: r.Condemned, Swept: r.Swept, Orphans: r.Orphans, Deleted: r.Deleted}, nil
 }
 
 // Listen opens the port for packages and, unless its address is empty, the one for health and metrics, which is nil then.
