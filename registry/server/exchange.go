@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"packhouse.dev/packhouse/registry/auth"
@@ -59,10 +60,27 @@ func (x *exchange) requestID(s *Server) string {
 	return x.id
 }
 
+// maxLoggedSegment is longer than what names anything, in bytes, and shorter than a token.
+const maxLoggedSegment = 250
+
+// loggedPath is an address fit for the log: "npm logout" writes the token into it, and nothing else is that long.
+func loggedPath(path string) string {
+	if len(path) <= maxLoggedSegment {
+		return path
+	}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if len(s) > maxLoggedSegment {
+			segments[i] = "(" + strconv.Itoa(len(s)) + " bytes)"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
 // attributes of an audit record. The query is left out, and so is every header: they may hold secrets.
 func (x *exchange) attributes() []any {
 	a := []any{
-		slog.String("request", x.id), slog.String("method", x.request.Method), slog.String("path", x.request.URL.EscapedPath()),
+		slog.String("request", x.id), slog.String("method", x.request.Method), slog.String("path", loggedPath(x.request.URL.EscapedPath())),
 		slog.String("remote", x.request.RemoteAddr), slog.Duration("took", time.Since(x.start)),
 	}
 	if x.served.format != nil {
