@@ -132,10 +132,13 @@ func (c *Client) Use(registry, token string) *Client {
 	}
 	at := "//" + u.Host + u.Path
 	npmrc := "registry=" + registry + "\n"
-	yarnrc := "enableTelemetry: false\nnodeLinker: node-modules\nunsafeHttpWhitelist: [" + u.Hostname() + "]\nnpmRegistryServer: " + registry + "\n"
+	yarnrc := "unsafeHttpWhitelist: [" + u.Hostname() + "]\nnpmRegistryServer: " + registry + "\n"
 	if token != "" {
-		npmrc += at + ":_authToken=" + token + "\n" + at + ":always-auth=true\n"
+		npmrc += at + ":_authToken=" + token + "\n"
 		yarnrc += "npmRegistries:\n  \"" + strings.TrimSuffix(at, "/") + "\":\n    npmAlwaysAuth: true\n    npmAuthToken: " + token + "\n"
+	}
+	if c.Kind == Yarn1 {
+		npmrc += at + ":always-auth=true\n"
 	}
 	name, text := ".npmrc", npmrc
 	if c.Kind == Berry {
@@ -161,7 +164,8 @@ func (c *Client) environment() []string {
 		"npm_config_fetch_retries=1", "npm_config_fetch_retry_mintimeout=200", "npm_config_fetch_retry_maxtimeout=400",
 		"pnpm_config_fetch_retries=1", "pnpm_config_fetch_retry_mintimeout=200",
 		"YARN_CACHE_FOLDER=" + filepath.Join(c.cache, "yarn"), "YARN_GLOBAL_FOLDER=" + filepath.Join(c.cache, "berry"),
-		"YARN_HTTP_RETRY=1", "BUN_INSTALL_CACHE_DIR=" + filepath.Join(c.cache, "bun"),
+		"YARN_HTTP_RETRY=1", "YARN_NODE_LINKER=node-modules", "YARN_ENABLE_TELEMETRY=0",
+		"npm_config_prefix=" + filepath.Join(c.cache, "prefix"), "BUN_INSTALL_CACHE_DIR=" + filepath.Join(c.cache, "bun"),
 	}, c.Env...)
 }
 

@@ -22,8 +22,7 @@ import (
 	_ "modernc.org/sqlite" // rows are looked at from outside
 )
 
-// Samples is the topology of the user guide's getting started page: my-repo over npm-store, which has public:npmjs.
-const Samples = `
+const head = `
 apiVersion: packhouse.dev/v1alpha1
 kind: Registry
 metadata: {name: default}
@@ -32,7 +31,10 @@ spec: {}
 apiVersion: packhouse.dev/v1alpha1
 kind: Domain
 metadata: {name: my-domain}
-spec: {}
+spec: {}`
+
+// Samples is the topology of the user guide's getting started page: my-repo over npm-store, which has public:npmjs.
+const Samples = head + `
 ---
 apiVersion: packhouse.dev/v1alpha1
 kind: Repository
