@@ -85,6 +85,7 @@ type Package struct {
 	Controls OriginControls // recorded at first arrival or put by the API; explicit configuration overrides it
 	Summary  string
 	Revision int64 // change number of its last change; never repeats
+	Modified time.Time
 	Tags     map[string]string
 }
 

@@ -88,7 +88,7 @@ func (c *compiler) read(ctx context.Context, before *manifests) (*manifests, err
 	result := compile.Compile(m.set.Objects, previous, opt)
 	m.compiled, m.domains = result.Documents, result.Domains
 	for _, p := range result.Problems() {
-		m.problems = append(m.problems, p.Object.String()+": "+p.Message)
+		m.problems = append(m.problems, place(m.set, p.Object)+p.Object.String()+": "+p.Message)
 	}
 	own := *result.Registry
 	own.Endpoints = slices.Concat(c.endpoints, own.Endpoints)
@@ -149,4 +149,12 @@ func (m *manifests) summary() string {
 		lines = append(lines, fmt.Sprintf("domain %s (account %s), repositories: %s", d.Name, d.Owner, strings.Join(names, ", ")))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// place is where an object stands, for the beginning of a line.
+func place(set *manifest.Set, o compile.Object) string {
+	if at := set.Place(o.Kind, o.Namespace, o.Name); at != "" {
+		return at + ": "
+	}
+	return ""
 }

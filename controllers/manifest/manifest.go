@@ -69,6 +69,14 @@ type Set struct {
 	objects map[key]*object
 }
 
+// Place is where an object stands: "file:line". "" for one that is not in the set.
+func (s *Set) Place(kind, namespace, name string) string {
+	if o := s.objects[key{kind, namespace, name}]; o != nil {
+		return fmt.Sprintf("%s:%d", o.file, o.line)
+	}
+	return ""
+}
+
 type key struct{ kind, namespace, name string }
 
 // object is a manifest of ours, defaulted.

@@ -197,6 +197,9 @@ func (s *Service) findRemote(ctx context.Context, f *found, name string) error {
 	}
 	rec := s.recorder(f.l.rc.domain, conn, external.SourceOptions{MaxAge: -1})
 	got, err := guardRemote(func() (*format.RemoteAsset, error) { return remote.Asset(ctx, rec, f.version.ID, name) })
+	if errors.Is(err, registry.ErrNotFound) {
+		return notThere // without the upstream's address, which is not for clients
+	}
 	if err != nil {
 		return err
 	}

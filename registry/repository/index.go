@@ -101,6 +101,7 @@ func (s *Service) shown(rc *repoConfig, rows []*metadata.Package) (*registry.Pac
 		}
 		if out == nil {
 			p := row.Package
+			p.Modified = row.ModifiedAt
 			out = &p
 		}
 		out.Summary = cmp.Or(out.Summary, row.Summary)

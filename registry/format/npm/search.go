@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format"
@@ -104,6 +105,9 @@ func searchHit(ctx context.Context, repo format.Reader, p *registry.Package) ([]
 	}
 	pkg.text("version", version)
 	pkg.text("description", p.Summary)
+	if !p.Modified.IsZero() {
+		pkg.text("date", p.Modified.UTC().Format(time.RFC3339))
+	}
 	pkg.raw("keywords", []byte("[]"))
 	pkg.raw("maintainers", []byte("[]"))
 	pkg.raw("links", []byte("{}"))

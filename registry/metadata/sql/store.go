@@ -106,7 +106,7 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	return errors.Join(s.driver.close(), s.db.Close())
+	return errors.Join(s.db.Close(), s.driver.close()) // the writer goes last: its end empties the write-ahead log and unlocks the file
 }
 
 // unavailable makes an error of the database one that clients may see as "come again". Sentinels and the caller's own end pass.
