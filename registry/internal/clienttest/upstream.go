@@ -38,6 +38,7 @@ type Upstream struct {
 	mu       sync.Mutex
 	server   *httptest.Server
 	mode     Mode
+	files    string // base address of tarballs in lists
 	packages map[string][]Package
 	log      []string
 	closed   chan struct{}
@@ -49,6 +50,7 @@ func NewUpstream(t testing.TB, packages ...Package) *Upstream {
 	u := &Upstream{packages: map[string][]Package{}, closed: make(chan struct{})}
 	u.server = httptest.NewServer(u)
 	u.URL = u.server.URL + "/"
+	u.files = u.URL
 	u.Add(packages...)
 	t.Cleanup(u.Stop)
 	return u
@@ -68,6 +70,13 @@ func (u *Upstream) Behave(m Mode) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.mode = m
+}
+
+// PointTo makes its lists name tarballs of another server, an address with a slash at the end.
+func (u *Upstream) PointTo(server string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.files = server
 }
 
 // Stop takes it off the network. Stopping twice is fine.
@@ -103,7 +112,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	unescaped, _ := url.PathUnescape(r.URL.RequestURI())
 	u.log = append(u.log, strings.TrimSpace(r.Method+" "+unescaped+" "+body.String()))
-	mode, versions := u.mode, slices.Clone(u.packages[name])
+	mode, versions, files := u.mode, slices.Clone(u.packages[name]), u.files
 	u.mu.Unlock()
 
 	switch {
@@ -130,7 +139,7 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case file != "":
 		serveTarball(w, r, mode, versions, file)
 	default:
-		u.servePackument(w, r, name, versions)
+		servePackument(w, r, name, files, versions)
 	}
 }
 
@@ -165,7 +174,7 @@ func serveTarball(w http.ResponseWriter, r *http.Request, mode Mode, versions []
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
 
-func (u *Upstream) servePackument(w http.ResponseWriter, r *http.Request, name string, versions []Package) {
+func servePackument(w http.ResponseWriter, r *http.Request, name, files string, versions []Package) {
 	tags, docs, times := map[string]string{}, map[string]any{}, map[string]string{}
 	newest := time.Unix(0, 0)
 	for _, p := range versions {
@@ -184,7 +193,7 @@ func (u *Upstream) servePackument(w http.ResponseWriter, r *http.Request, name s
 		tarball := p.Tarball()
 		m := p.Manifest()
 		m["_id"] = p.Name + "@" + p.Version
-		m["dist"] = map[string]any{"tarball": u.URL + p.Name + "/-/" + base(p), "shasum": Shasum(tarball), "integrity": Integrity(tarball),
+		m["dist"] = map[string]any{"tarball": files + p.Name + "/-/" + base(p), "shasum": Shasum(tarball), "integrity": Integrity(tarball),
 			"fileCount": len(p.Contents()), "unpackedSize": 100}
 		tags[tag], docs[p.Version], times[p.Version] = p.Version, m, at.Format("2006-01-02T15:04:05.000Z")
 	}
