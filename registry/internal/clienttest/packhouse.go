@@ -53,7 +53,8 @@ const readyWithin = 20 * time.Second
 // Options say how "packhouse dev" is started.
 type Options struct {
 	Manifests string    // YAML; "": Samples
-	Upstream  *Upstream // stands for public:npmjs; nil: an address where nobody listens
+	Upstream  *Upstream // stands for public:npmjs; nil: URL
+	URL       string    // address of public:npmjs without Upstream; "": one where nobody listens
 	DataDir   string    // "": a new one; else it is used again, with the manifests that were given then if Manifests is ""
 	Args      []string  // further arguments of packhouse dev
 	Env       []string
@@ -167,7 +168,7 @@ func (p *Packhouse) Declare(manifests string) {
 
 func (p *Packhouse) start(listen string) {
 	p.t.Helper()
-	upstream := "http://127.0.0.1:1/" // nobody listens on port 1
+	upstream := cmp.Or(p.opts.URL, "http://127.0.0.1:1/") // nobody listens on port 1
 	if p.opts.Upstream != nil {
 		upstream = p.opts.Upstream.URL
 	}
