@@ -94,10 +94,6 @@ type Limits struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	AssetBytes int64 `json:"assetBytes,omitempty"`
-	// Bytes of one npm publish request. Default 2 GB.
-	// +optional
-	// +kubebuilder:validation:Minimum=1
-	NPMPublishBytes int64 `json:"npmPublishBytes,omitempty"`
 	// Assets that may be published into one version. Default 150.
 	// +optional
 	// +kubebuilder:validation:Minimum=1

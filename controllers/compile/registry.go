@@ -90,7 +90,7 @@ func (c *compilation) registryConditions(r *api.Registry) {
 
 func limits(l *api.Limits) config.Limits {
 	return config.Limits{
-		AssetBytes: l.AssetBytes, NPMPublishBytes: l.NPMPublishBytes, AssetsPerVersion: int(l.AssetsPerVersion), DirectUpstreams: int(l.DirectUpstreams),
+		AssetBytes: l.AssetBytes, AssetsPerVersion: int(l.AssetsPerVersion), DirectUpstreams: int(l.DirectUpstreams),
 		SearchedUpstreams: int(l.SearchedUpstreams), ExternalConnectionsPerRepository: int(l.ExternalConnectionsPerRepository),
 		MixedSources: l.MixedSources, TagsPerResource: int(l.TagsPerResource),
 	}

@@ -15,8 +15,8 @@ var (
 	ErrExist    = errors.New("object exists already")
 )
 
-// Store keeps objects. Implementations are safe for concurrent use and hold nothing but storage calls; Verify wraps them with the
-// check of length and digest.
+// Store keeps objects. Implementations are safe for concurrent use and hold nothing but storage calls: whether what they read is what
+// was put is checked by Verify around a reader.
 type Store interface {
 	// Stat returns ErrNotExist for an unknown object.
 	Stat(ctx context.Context, object string) (Info, error)
@@ -30,6 +30,13 @@ type Store interface {
 	Delete(ctx context.Context, object string) error
 	// Walk calls fn for every object, in no order. An error of fn ends it and is returned.
 	Walk(ctx context.Context, fn func(Info) error) error
+}
+
+// Adopter is what a Store may offer besides, for files of the machine that it runs on.
+type Adopter interface {
+	// Adopt is Put of the file at the path, which nobody writes any more. It may be removed at its own place once Adopt returned.
+	// errors.ErrUnsupported if the store cannot take it over from there: then it is Put.
+	Adopt(ctx context.Context, object string, size int64, path string) error
 }
 
 // Info describes an object.

@@ -21,8 +21,8 @@ import (
 // whole, little enough that streaming is worth it.
 const withheld = 1 << 10
 
-// Spool is a file under way: one goroutine writes it in one pass with all digests, others may read along. The file has no name, so
-// the system takes it back whatever becomes of us.
+// Spool is a file under way: one goroutine writes it in one pass with all digests, others may read along. The file has a name until
+// the last user closes, so that a Store can adopt it; whoever owns the folder empties it at the start, after a crash.
 //
 // The writer calls Write or ReadFrom, then Finish, then Accept or Fail, then Close. Finish is enough for a file that nobody follows.
 type Spool struct {
@@ -49,9 +49,6 @@ func NewSpool(dir string, maxBytes int64) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSpool, err)
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, fmt.Errorf("%w: %w", errSpool, errors.Join(err, f.Close()))
-	}
 	return &Spool{
 		max: maxBytes, file: f, users: 1, moved: make(chan struct{}),
 		hashes: [4]hash.Hash{md5.New(), sha1.New(), sha256.New(), sha512.New()},
@@ -60,7 +57,10 @@ func NewSpool(dir string, maxBytes int64) (*Spool, error) {
 
 // Write appends p. After an error the spool can only be failed and closed.
 func (s *Spool) Write(p []byte) (int, error) {
-	if s.max-s.size < int64(len(p)) { // size is the writer's own
+	if s.finished || s.closed { // like size they are the writer's own
+		return 0, fmt.Errorf("%w: written after its end", errSpool)
+	}
+	if s.max-s.size < int64(len(p)) {
 		return 0, fmt.Errorf("%w: the file has more than %d bytes", registry.ErrTooLarge, s.max)
 	}
 	n, err := s.file.Write(p)
@@ -137,8 +137,8 @@ func (s *Spool) Digests() registry.Digests {
 // ReadAt implements io.ReaderAt over what was written. It is safe for concurrent use, until Close.
 func (s *Spool) ReadAt(p []byte, off int64) (int, error) { return s.file.ReadAt(p, off) }
 
-// File gives the file to stores that can take it over without reading it. It is valid until Close.
-func (s *Spool) File() *os.File { return s.file }
+// Path is where the file lies, for an Adopter. It is valid after Finish and until Close.
+func (s *Spool) Path() string { return s.file.Name() }
 
 // Close ends the writer's part. A spool that nobody decided about fails.
 func (s *Spool) Close() error {
@@ -160,7 +160,11 @@ func (s *Spool) leave() error {
 	if s.users > 0 {
 		return nil
 	}
-	return s.file.Close()
+	err := os.Remove(s.file.Name())
+	if errors.Is(err, os.ErrNotExist) { // the folder was emptied
+		err = nil
+	}
+	return errors.Join(err, s.file.Close())
 }
 
 // Follow reads the file from its beginning while it is written. The last bytes come only after Accept; after Fail reading ends with

@@ -50,7 +50,6 @@ type Endpoint struct {
 // Limits of the registry. 0 takes the default.
 type Limits struct {
 	AssetBytes                       int64 `json:"assetBytes,omitempty"`                       // 5 GiB
-	NPMPublishBytes                  int64 `json:"npmPublishBytes,omitempty"`                  // 2 GB
 	AssetsPerVersion                 int   `json:"assetsPerVersion,omitempty"`                 // 150
 	DirectUpstreams                  int   `json:"directUpstreams,omitempty"`                  // 10
 	SearchedUpstreams                int   `json:"searchedUpstreams,omitempty"`                // 25
@@ -69,27 +68,12 @@ func (l Limits) WithDefaults() Limits {
 	if l.AssetBytes == 0 {
 		l.AssetBytes = 5 << 30
 	}
-	if l.NPMPublishBytes == 0 {
-		l.NPMPublishBytes = 2_000_000_000
-	}
 	set(&l.AssetsPerVersion, 150)
 	set(&l.DirectUpstreams, 10)
 	set(&l.SearchedUpstreams, 25)
 	set(&l.ExternalConnectionsPerRepository, 1)
 	set(&l.TagsPerResource, 50)
 	return l
-}
-
-// envelope is how much larger than its file a request may be: manifests and forms.
-const envelope = 64 << 20
-
-// RequestBytes is the limit of a request to a format. npm's is one of its own, because its publish holds the file in base64 (guide,
-// "Asset size limits for publishing").
-func (l Limits) RequestBytes(f registry.Format) int64 {
-	if f == "npm" {
-		return l.NPMPublishBytes
-	}
-	return l.AssetBytes + envelope
 }
 
 // Domain is the document of one domain.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,6 +21,10 @@ import (
 const (
 	tries      = 8 // a blob may be collected between being seen and being referred to
 	concurrent = 4 // uploads of one commit at the same time
+
+	// Longest is how long it may take from the first byte of an upload to its row. Later the row is refused, because collection takes
+	// an object that has been without one for long for left over.
+	Longest = 2 * time.Hour
 )
 
 // Store is what a Keeper needs of package metadata.
@@ -65,27 +70,41 @@ type upload struct {
 // than once. When it fails, its error is returned and nothing is written but bytes that collection finds.
 func (k *Keeper) Commit(ctx context.Context, d metadata.DomainID, items []Item, fn func(metadata.Tx, []metadata.BlobRow) error) (int64, error) {
 	for range tries {
-		uploads, err := k.put(ctx, d, items)
-		if err != nil {
-			k.discard(ctx, uploads)
-			return 0, err
-		}
-		change, err := k.store.Update(ctx, d, func(tx metadata.Tx) error {
-			rows, err := blobRows(tx, uploads)
-			if err != nil {
-				return err
-			}
-			return fn(tx, rows)
-		})
-		if err != nil {
-			// Rows decide what is discarded: where the outcome of a commit is unknown, the object may be referred to.
-			k.discard(ctx, uploads)
-		}
+		change, err := k.try(ctx, d, items, fn)
 		if !errors.Is(err, metadata.ErrBlobGone) {
 			return change, err
 		}
 	}
 	return 0, fmt.Errorf("%w: stored bytes were collected %d times in a row", registry.ErrUnavailable, tries)
+}
+
+func (k *Keeper) try(ctx context.Context, d metadata.DomainID, items []Item, fn func(metadata.Tx, []metadata.BlobRow) error) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, Longest)
+	defer cancel()
+	uploads, err := k.put(ctx, d, items)
+	if err != nil {
+		k.discard(ctx, uploads)
+		return 0, err
+	}
+	asked := false // to commit
+	change, err := k.store.Update(ctx, d, func(tx metadata.Tx) error {
+		asked = false
+		rows, err := blobRows(tx, uploads)
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, rows); err != nil {
+			return err
+		}
+		asked = true
+		return nil
+	})
+	if err != nil && !asked {
+		k.discard(ctx, uploads)
+	}
+	// Else a database that has gone away may still be committing rows that nobody sees yet. The objects are left alone: collection's
+	// own walk finds them, much later, if there are no rows then.
+	return change, err
 }
 
 func blobRows(tx metadata.Tx, uploads []upload) ([]metadata.BlobRow, error) {
@@ -126,15 +145,27 @@ func (k *Keeper) put(ctx context.Context, d metadata.DomainID, items []Item) ([]
 			if err != nil || known != nil {
 				return err
 			}
-			object := blob.NewObject(fmt.Sprintf("d%d", d), sum)
-			uploads[i].object = object // before Put, so that a half success is discarded too
-			if err := k.blobs.Put(ctx, object, it.Staged.Size(), io.NewSectionReader(it.Staged, 0, it.Staged.Size())); err != nil {
+			uploads[i].object = blob.NewObject(fmt.Sprintf("d%d", d), sum) // before storing, so that a half success is discarded too
+			if err := k.save(ctx, uploads[i].object, it.Staged); err != nil {
 				return fmt.Errorf("%w: store bytes: %w", registry.ErrUnavailable, err)
 			}
 			return nil
 		})
 	}
 	return uploads, g.Wait()
+}
+
+// save stores a file under a fresh name, without copying where the store can take it over.
+func (k *Keeper) save(ctx context.Context, object string, f Staged) error {
+	adopter, adopts := k.blobs.(blob.Adopter)
+	lying, lies := f.(interface{ Path() string })
+	if adopts && lies {
+		err := adopter.Adopt(ctx, object, f.Size(), lying.Path())
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return k.blobs.Put(ctx, object, f.Size(), io.NewSectionReader(f, 0, f.Size()))
 }
 
 // discard gives objects that no row names to collection. What it cannot give is found by collection's own walk.
@@ -153,22 +184,30 @@ func (k *Keeper) discard(ctx context.Context, uploads []upload) {
 	}
 }
 
-// Open opens stored bytes of an asset. Bytes that are not there, or not all, are registry.ErrUnavailable: a row says that they exist,
-// so it is our fault and never "not found".
+// Open opens stored bytes of an asset. size is what its row says; -1: not known. Bytes that are not there, or not all, are
+// registry.ErrUnavailable: a row says that they exist, so it is our fault and never "not found". Where a store does not know the
+// length beforehand, the reader fails at its end instead of ending.
 func (k *Keeper) Open(ctx context.Context, f metadata.File, size int64) (io.ReadCloser, error) {
 	if f.Object == "" {
 		return nil, fmt.Errorf("%w: the file was not stored", registry.ErrUnavailable)
 	}
 	r, err := k.blobs.Open(ctx, f.Object, 0)
 	if err != nil {
-		k.log.ErrorContext(ctx, "stored bytes cannot be opened", "object", f.Object, "error", err)
+		if ctx.Err() == nil {
+			k.log.ErrorContext(ctx, "stored bytes cannot be opened", "object", f.Object, "error", err)
+		}
 		return nil, fmt.Errorf("%w: stored bytes: %w", registry.ErrUnavailable, err)
 	}
-	if st, ok := r.(io.Seeker); ok && size >= 0 {
-		if got, err := length(st); err != nil || got != size {
-			k.log.ErrorContext(ctx, "stored bytes are damaged", "object", f.Object, "size", got, "want", size, "error", err)
-			return nil, errors.Join(fmt.Errorf("%w: stored bytes have another length", registry.ErrUnavailable), r.Close())
-		}
+	if size < 0 {
+		return r, nil
+	}
+	st, ok := r.(io.Seeker)
+	if !ok {
+		return blob.Verify(r, size, ""), nil
+	}
+	if got, err := length(st); err != nil || got != size {
+		k.log.ErrorContext(ctx, "stored bytes are damaged", "object", f.Object, "size", got, "want", size, "error", err)
+		return nil, errors.Join(fmt.Errorf("%w: %w: another length", registry.ErrUnavailable, blob.ErrDamaged), err, r.Close())
 	}
 	return r, nil
 }

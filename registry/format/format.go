@@ -56,6 +56,7 @@ type Traits struct {
 	PublishActions []string // actions of the permissions reference that a publish needs, all of them
 	Presets        []Preset
 	MaxAsset       int64 // bytes of one asset; 0: the registry's limit alone
+	MaxRequest     int64 // bytes of one request; 0: as much as an asset and what is around it
 }
 
 // Growth says whether a version may get assets after it was published.

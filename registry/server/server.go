@@ -64,10 +64,11 @@ type Server struct {
 
 // served is a format with what was found once for it.
 type served struct {
-	format format.Format
-	errors format.ErrorWriter
-	read   counters
-	write  counters
+	format     format.Format
+	errors     format.ErrorWriter
+	read       counters
+	write      counters
+	maxRequest int64 // 0: that of any
 }
 
 // New returns a Server.
@@ -102,6 +103,9 @@ func (s *Server) serve(f format.Format, name registry.Format) *served {
 	v := &served{format: f, errors: plainErrors{}, read: s.metrics.counters(name, "read"), write: s.metrics.counters(name, "write")}
 	if w, ok := f.(format.ErrorWriter); ok {
 		v.errors = w
+	}
+	if f != nil {
+		v.maxRequest = f.Traits().MaxRequest
 	}
 	return v
 }
@@ -144,7 +148,9 @@ func (s *Server) handle(x *exchange) error {
 		return err
 	}
 	if x.upload != nil {
-		x.upload.limit = s.service.Limits().RequestBytes(x.route.format)
+		if m := x.served.maxRequest; m > 0 {
+			x.upload.limit = m
+		}
 		if r.ContentLength > x.upload.limit {
 			return x.upload.tooLarge()
 		}

@@ -44,7 +44,7 @@ func dial(t *testing.T, w *world) net.Conn {
 func TestEarlyAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.service.limits = config.Limits{AssetBytes: 1, NPMPublishBytes: 1}
+	w.service.limits = config.Limits{AssetBytes: 1}
 	w.toy.serve = func(_ http.ResponseWriter, r *http.Request, _ format.Repository) error {
 		_, err := io.ReadAll(io.LimitReader(r.Body, 100))
 		return errors.Join(err, fmt.Errorf("%w: a manifest may have 100 bytes", registry.ErrTooLarge))

@@ -25,6 +25,9 @@ const (
 	drainTime  = 10 * time.Second
 )
 
+// envelope is how much larger than its file a request may be: manifests and forms.
+const envelope = 64 << 20
+
 // upload is the body of a request. It watches pace and size and turns what goes wrong into errors with a status.
 type upload struct {
 	body     io.ReadCloser
@@ -40,7 +43,7 @@ type upload struct {
 func newUpload(w http.ResponseWriter, r *http.Request, limits config.Limits, now time.Time) *upload {
 	u := &upload{
 		body: r.Body, control: http.NewResponseController(w), started: now, extended: now,
-		limit: limits.RequestBytes(""), // until the format is known
+		limit: limits.AssetBytes + envelope,
 	}
 	_ = u.control.SetReadDeadline(uploadDeadline(now, now, 0)) // not every connection has deadlines
 	return u

@@ -27,7 +27,8 @@ func New() Format { return Format{} }
 func (Format) Traits() format.Traits {
 	return format.Traits{
 		Name: Name, Grows: format.GrowsNever, PublishActions: []string{"codeartifact:PublishPackageVersion"},
-		Presets: []format.Preset{{Name: "public:npmjs", URL: "https://registry.yarnpkg.com"}},
+		Presets:    []format.Preset{{Name: "public:npmjs", URL: "https://registry.yarnpkg.com"}},
+		MaxRequest: maxRequest,
 	}
 }
 

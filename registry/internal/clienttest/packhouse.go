@@ -144,7 +144,7 @@ func Start(t testing.TB, opts Options) *Packhouse {
 	if _, err := os.Stat(p.Manifest); opts.Manifests != "" || errors.Is(err, fs.ErrNotExist) {
 		p.Declare(cmp.Or(opts.Manifests, Samples))
 	}
-	p.start(freePort(t))
+	p.start(FreePort(t))
 	t.Cleanup(func() {
 		p.Stop()
 		if t.Failed() {
@@ -301,8 +301,8 @@ func (p *Packhouse) open(mode string) *sql.DB {
 	return db
 }
 
-// freePort returns an address of the loopback interface that nobody listened on a moment ago.
-func freePort(t testing.TB) string {
+// FreePort returns an address of the loopback interface that nobody listened on a moment ago.
+func FreePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
