@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	lease     = "gc"
-	leaseTime = 10 * time.Minute // a collection that takes longer has others beside it, which is slow and harms nothing
-	batch     = 500
-	keepFeed  = 7 * 24 * time.Hour // of changes, for replicas that were away
+	lease      = "gc"
+	leaseTime  = 10 * time.Minute // a collection that takes longer has others beside it, which is slow and harms nothing
+	batch      = 500
+	startDelay = 2 * time.Minute
+	keepFeed   = 7 * 24 * time.Hour // of changes, for replicas that were away
 )
 
 // Store is what collection needs of package metadata.
@@ -71,7 +72,8 @@ func (c *Collector) Grace() time.Duration { return c.opt.Grace }
 
 // Run collects at every interval until ctx ends.
 func (c *Collector) Run(ctx context.Context) {
-	t := time.NewTicker(c.opt.Interval)
+	first := min(c.opt.Interval, startDelay) // a process that is restarted often must collect too
+	t := time.NewTimer(first)
 	defer t.Stop()
 	for {
 		select {
@@ -79,6 +81,7 @@ func (c *Collector) Run(ctx context.Context) {
 			return
 		case <-t.C:
 		}
+		t.Reset(c.opt.Interval)
 		r, err := c.Once(ctx, c.opt.Grace)
 		switch {
 		case ctx.Err() != nil:
@@ -107,6 +110,7 @@ func (c *Collector) Once(ctx context.Context, grace time.Duration) (r Report, er
 	if grace == 0 {
 		before = before.Add(time.Second)
 	}
+	var failed []error
 	for _, step := range []struct {
 		name string
 		do   func() error
@@ -118,11 +122,15 @@ func (c *Collector) Once(ctx context.Context, grace time.Duration) (r Report, er
 		{"delete", func() error { return c.delete(ctx, &r) }},
 		{"trim changes", func() error { return c.opt.Store.TrimChanges(ctx, c.opt.Now().Add(-keepFeed)) }},
 	} {
+		// No step needs the one before it to have done everything, and one object that cannot be deleted must not stop the rest.
 		if err := step.do(); err != nil {
-			return r, fmt.Errorf("%s: %w", step.name, err)
+			failed = append(failed, fmt.Errorf("%s: %w", step.name, err))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return r, nil
+	return r, errors.Join(failed...)
 }
 
 // sweepAtOnce also removes what was condemned just now, if there is no grace to wait for.

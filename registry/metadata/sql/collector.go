@@ -129,7 +129,7 @@ func (s *Store) Discard(ctx context.Context, objects []string) (int, error) {
 func (s *Store) TrimChanges(ctx context.Context, before time.Time) error {
 	return s.write(ctx, metadata.RegistryDomain, func(t *tx) error {
 		for _, text := range []string{
-			`DELETE FROM change WHERE at < ?`, `DELETE FROM revocation WHERE expires_at < ?`, `DELETE FROM lease WHERE expires_at > 0 AND expires_at < ?`,
+			`DELETE FROM change WHERE at < ?`, `DELETE FROM revocation WHERE expires_at < ?`, `DELETE FROM lease WHERE expires_at < ?`,
 		} {
 			if _, err := t.exec(text, micros(before)); err != nil {
 				return err

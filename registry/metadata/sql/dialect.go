@@ -1,6 +1,7 @@
 package sql
 
 import (
+	dbsql "database/sql"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -20,7 +21,8 @@ type dialect struct {
 	list func(any) any
 	// lock is what a SELECT ends with that locks its rows, share what it ends with that keeps them from being changed.
 	lock, share string
-	numbered    bool // arguments are $1, $2, …
+	numbered    bool             // arguments are $1, $2, …
+	reading     *dbsql.TxOptions // of a transaction that reads one state; nil: any does
 	texts       sync.Map
 }
 
@@ -50,6 +52,7 @@ func postgresDialect() *dialect {
 		in: " = ANY(?::bigint[])", inText: " = ANY(?::text[])",
 		list: func(v any) any { return v },
 		lock: " FOR UPDATE", share: " FOR SHARE", numbered: true,
+		reading: &dbsql.TxOptions{Isolation: dbsql.LevelRepeatableRead, ReadOnly: true},
 	}
 }
 

@@ -174,6 +174,9 @@ func (t *tx) EnsurePackage(repository metadata.RepositoryID, id registry.Package
 		return nil, false, err
 	}
 	p, err := t.Package(repository, id)
+	if err == nil && p == nil {
+		err = errLost // deleted between the two statements
+	}
 	return p, n > 0, err
 }
 

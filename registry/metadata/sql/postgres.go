@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
+	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/metadata"
 )
 
@@ -25,7 +27,7 @@ func OpenPostgres(ctx context.Context, connection string, opt Options) (*Store, 
 	if err != nil {
 		return nil, errors.New("open PostgreSQL: the connection string cannot be read") // its error may hold the password
 	}
-	db.SetMaxOpenConns(opt.Readers)
+	db.SetMaxOpenConns(max(opt.Readers, 2)) // one is held while the schema is migrated
 	db.SetMaxIdleConns(opt.Readers)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	d := postgresDialect()
@@ -71,8 +73,10 @@ type round struct {
 }
 
 func (p *postgres) update(ctx context.Context, fn func(*tx) error) error {
+	var last error
 	for try := range attempts {
 		d, changed, err := p.try(ctx, fn)
+		last = err
 		if err == nil && changed {
 			return p.catchUp(ctx, []metadata.DomainID{d})
 		}
@@ -86,7 +90,7 @@ func (p *postgres) update(ctx context.Context, fn func(*tx) error) error {
 			return ctx.Err()
 		}
 	}
-	return fmt.Errorf("a transaction lost %d times in a row", attempts)
+	return fmt.Errorf("a transaction lost %d times in a row: %w", attempts, last)
 }
 
 func (p *postgres) try(ctx context.Context, fn func(*tx) error) (_ metadata.DomainID, changed bool, err error) {
@@ -106,9 +110,15 @@ func (p *postgres) try(ctx context.Context, fn func(*tx) error) (_ metadata.Doma
 	return t.domain, len(t.changes) > 0, stx.Commit()
 }
 
+// errLost says that another transaction came in between: try again.
+var errLost = errors.New("a row was deleted meanwhile")
+
 // retryable says whether a transaction only lost against another: serialisation failure, deadlock, or a reference to what a
 // collector has just deleted.
 func retryable(err error) bool {
+	if errors.Is(err, errLost) {
+		return true
+	}
 	var pe *pgconn.PgError
 	if !errors.As(err, &pe) {
 		return false
@@ -142,10 +152,10 @@ const barrierTimeout = 5 * time.Second
 
 func (p *postgres) round(ctx context.Context, r *round) {
 	defer close(r.done)
-	ctx, cancel := context.WithTimeout(ctx, barrierTimeout)
-	defer cancel()
 	p.catching.Lock() // while it is held, those who come join the next round
 	defer p.catching.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, barrierTimeout)
+	defer cancel()
 	p.mu.Lock()
 	p.next = nil
 	domains := make([]metadata.DomainID, 0, len(r.domains))
@@ -153,7 +163,9 @@ func (p *postgres) round(ctx context.Context, r *round) {
 		domains = append(domains, d)
 	}
 	p.mu.Unlock()
-	r.err = p.look(ctx, domains)
+	if r.err = p.look(ctx, domains); errors.Is(r.err, context.DeadlineExceeded) {
+		r.err = fmt.Errorf("%w: the database does not answer", registry.ErrUnavailable)
+	}
 }
 
 func (p *postgres) catchUp(ctx context.Context, domains []metadata.DomainID) error {
@@ -162,7 +174,11 @@ func (p *postgres) catchUp(ctx context.Context, domains []metadata.DomainID) err
 	// The transaction is committed; that must not be told as a failure because its caller has gone.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), barrierTimeout)
 	defer cancel()
-	return p.look(ctx, domains)
+	if err := p.look(ctx, domains); err != nil {
+		// It is committed, so it succeeded. Followers hear of it at the next barrier, which nobody passes without.
+		p.s.opt.Logger.WarnContext(ctx, "changes of this process were not told at once", "error", err)
+	}
+	return nil
 }
 
 // look tells followers what they have not seen. p.catching is held.
@@ -200,11 +216,14 @@ func (p *postgres) look(ctx context.Context, domains []metadata.DomainID) error 
 	return nil
 }
 
+// maxChanges is how many changes are told one by one; dropping everything is cheaper than more.
+const maxChanges = 20_000
+
 // changes reads the changes after from up to to; nil if some were trimmed.
 func (p *postgres) changes(ctx context.Context, d metadata.DomainID, from, to int64) ([]metadata.Change, error) {
 	var out []metadata.Change
 	err := query(ctx, p.s.db, p.s.d, `SELECT change, kind, repository_id, format, namespace, name, connection, key, event, at
-		FROM change WHERE domain_id = ? AND change > ? AND change <= ? ORDER BY change, ordinal`, func(r *dbsql.Rows) error {
+		FROM change WHERE domain_id = ? AND change > ? AND change <= ? ORDER BY change, ordinal LIMIT `+strconv.Itoa(maxChanges+1), func(r *dbsql.Rows) error {
 		var c metadata.Change
 		var at int64
 		if err := r.Scan(&c.Number, &c.Kind, &c.Repository, &c.Package.Format, &c.Package.Namespace, &c.Package.Name, &c.Connection, &c.Key, &c.Event, &at); err != nil {
@@ -214,7 +233,7 @@ func (p *postgres) changes(ctx context.Context, d metadata.DomainID, from, to in
 		out = append(out, c)
 		return nil
 	}, int64(d), from, to)
-	if err != nil || len(out) == 0 || out[0].Number != from+1 {
+	if err != nil || len(out) == 0 || len(out) > maxChanges || out[0].Number != from+1 {
 		return nil, err
 	}
 	return out, nil
@@ -228,9 +247,9 @@ func (p *postgres) Acquire(ctx context.Context, name string, ttl time.Duration) 
 	l := metadata.Lease{Name: name}
 	var until int64
 	got := false
-	err := query(ctx, p.s.db, p.s.d, `INSERT INTO lease (name, token, expires_at) VALUES (?, 1, `+clock+` + ?)
-		ON CONFLICT (name) DO UPDATE SET token = lease.token + 1, expires_at = excluded.expires_at WHERE lease.expires_at <= `+clock+`
-		RETURNING token, expires_at`, func(r *dbsql.Rows) error {
+	err := query(ctx, p.s.db, p.s.d, `INSERT INTO lease (name, token, expires_at) VALUES (?, `+clock+`, `+clock+` + ?)
+		ON CONFLICT (name) DO UPDATE SET token = GREATEST(lease.token + 1, excluded.token), expires_at = excluded.expires_at
+		WHERE lease.expires_at <= `+clock+` RETURNING token, expires_at`, func(r *dbsql.Rows) error {
 		got = true
 		return r.Scan(&l.Token, &until)
 	}, name, ttl.Microseconds())
@@ -244,7 +263,7 @@ func (p *postgres) Acquire(ctx context.Context, name string, ttl time.Duration) 
 	return l, nil
 }
 
-// Release implements metadata.Leases. The row stays for its token, until changes are trimmed.
+// Release implements metadata.Leases. The row goes when changes are trimmed: tokens are times, so one that begins anew is still larger.
 func (p *postgres) Release(ctx context.Context, l metadata.Lease) error {
 	_, err := p.s.db.ExecContext(ctx, `UPDATE lease SET expires_at = 0 WHERE name = $1 AND token = $2`, l.Name, l.Token)
 	return unavailable("release", err)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -39,7 +40,10 @@ func OpenSQLite(ctx context.Context, path string, opt Options) (*Store, error) {
 }
 
 func openSQLite(ctx context.Context, path string, opt Options, lock *os.File) (_ *Store, err error) {
-	writing, err := dbsql.Open("sqlite", dsn(path, "synchronous(FULL)", "cache_size(-8000)"))
+	if err := private(path); err != nil {
+		return nil, err
+	}
+	writing, err := dbsql.Open("sqlite", dsn(path, "synchronous(FULL)", "cache_size(-8000)", "journal_size_limit(16777216)"))
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +56,6 @@ func openSQLite(ctx context.Context, path string, opt Options, lock *os.File) (_
 	}()
 	d := sqliteDialect()
 	if err := migrate(ctx, d, writing); err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, err
 	}
 	reading, err := dbsql.Open("sqlite", dsn(path, "query_only(1)", "cache_size(-4000)"))
@@ -75,6 +76,24 @@ func openSQLite(ctx context.Context, path string, opt Options, lock *os.File) (_
 	s.driver = w
 	go w.run()
 	return s, nil
+}
+
+// private makes sure that the files of the database are nobody else's. SQLite gives those beside it the mode of the database itself,
+// so that one is made before SQLite would.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Chmod(path+suffix, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func dsn(path string, pragmas ...string) string {
@@ -150,18 +169,21 @@ func (w *sqliteWriter) transact(first *job) []*job {
 	if _, err := w.q.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return fail(err)
 	}
-	w.step(first)
-	for len(batch) < maxJoined {
+	broken := w.step(first)
+	for broken == nil && len(batch) < maxJoined {
 		next := w.waiting()
 		if next == nil {
 			break
 		}
 		batch = append(batch, next)
-		w.step(next)
+		broken = w.step(next)
 	}
-	if _, err := w.q.ExecContext(ctx, "COMMIT"); err != nil {
-		_, back := w.q.ExecContext(ctx, "ROLLBACK")
-		return fail(errors.Join(err, back))
+	if broken == nil {
+		_, broken = w.q.ExecContext(ctx, "COMMIT")
+	}
+	if broken != nil {
+		w.rollback(ctx)
+		return fail(broken)
 	}
 	for _, j := range batch {
 		if j.err == nil && len(j.tx.changes) > 0 {
@@ -180,31 +202,38 @@ func (w *sqliteWriter) waiting() *job {
 	}
 }
 
-// step runs one transaction of a batch. What fails leaves nothing.
-func (w *sqliteWriter) step(j *job) {
+// rollback ends a transaction that failed. SQLite may have done so itself, as it does when the disk is full: then there is none.
+func (w *sqliteWriter) rollback(ctx context.Context) {
+	if _, err := w.q.ExecContext(ctx, "ROLLBACK"); err != nil {
+		w.s.opt.Logger.ErrorContext(ctx, "a failed transaction was not rolled back", "error", err)
+	}
+}
+
+// step runs one transaction of a batch. What fails leaves nothing. broken says that its savepoint could not be ended: then SQLite has
+// given up the whole batch, and whatever came next would be a transaction of its own, committed behind everybody's back.
+func (w *sqliteWriter) step(j *job) (broken error) {
 	if j.err = j.ctx.Err(); j.err != nil {
-		return
+		return nil
 	}
 	ctx := context.WithoutCancel(j.ctx) // an interrupted statement would end the whole batch
 	j.tx = &tx{s: w.s, ctx: ctx, q: w.q, now: w.s.opt.Now()}
 	if _, j.err = w.q.ExecContext(ctx, "SAVEPOINT job"); j.err != nil {
-		return
+		return j.err
 	}
 	if j.err = guarded(j.fn, j.tx); j.err != nil {
 		if _, err := w.q.ExecContext(ctx, "ROLLBACK TO job"); err != nil {
-			j.err = errors.Join(j.err, err)
+			return err
 		}
 	}
-	if _, err := w.q.ExecContext(ctx, "RELEASE job"); err != nil && j.err == nil {
-		j.err = err
-	}
+	_, err := w.q.ExecContext(ctx, "RELEASE job")
+	return err
 }
 
 // guarded turns a panic of fn into an error: it would take the other transactions of the batch with it.
 func guarded(fn func(*tx) error, t *tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic in a transaction: %v", p)
+			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
 		}
 	}()
 	return fn(t)

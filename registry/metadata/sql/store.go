@@ -154,29 +154,36 @@ type preparing struct {
 	stmts   map[string]*dbsql.Stmt
 }
 
-// maxStatements is above what this package has; a bound all the same.
-const maxStatements = 512
+// maxStatements is above what this package has, lists over up to 64 repositories in eight shapes among them; a bound all the same.
+const maxStatements = 1024
+
+// kept returns a statement that was prepared before, or nil.
+func (p *preparing) kept(query string) *dbsql.Stmt {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.stmts[query]
+}
 
 func (p *preparing) stmt(ctx context.Context, query string) (*dbsql.Stmt, error) {
-	p.mu.RLock()
-	st := p.stmts[query]
-	p.mu.RUnlock()
-	if st != nil {
+	if st := p.kept(query); st != nil {
 		return st, nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if st = p.stmts[query]; st != nil {
-		return st, nil
-	}
+	// Without the lock: this waits for a connection, whose holder may be waiting for the lock.
 	st, err := p.prepare(context.WithoutCancel(ctx), query)
 	if err != nil {
 		return nil, err
 	}
-	if p.stmts == nil || len(p.stmts) >= maxStatements {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other := p.stmts[query]; other != nil {
+		return other, st.Close()
+	}
+	if p.stmts == nil {
 		p.stmts = map[string]*dbsql.Stmt{}
 	}
-	p.stmts[query] = st
+	if len(p.stmts) < maxStatements { // always, with this package's own statements
+		p.stmts[query] = st
+	}
 	return st, nil
 }
 

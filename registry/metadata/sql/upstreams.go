@@ -47,6 +47,9 @@ func (s *Store) RenewUpstream(ctx context.Context, d metadata.DomainID, connecti
 
 // PutUpstream implements metadata.UpstreamTx.
 func (t *tx) PutUpstream(u metadata.Upstream) (int64, error) {
+	if _, _, err := t.one(`SELECT revision FROM upstream WHERE domain_id = ? AND connection = ? AND key = ? {lock}`, int64(t.domain), u.Connection, u.Key); err != nil {
+		return 0, err
+	}
 	old, err := upstreamOf(t.ctx, t.q, t.s.d, t.domain, u.Connection, u.Key)
 	if err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package sql
 import (
 	"context"
 	dbsql "database/sql"
+	"errors"
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/metadata"
@@ -76,13 +77,69 @@ func (s *Store) Versions(ctx context.Context, packages []metadata.PackageRow, ke
 		where, assets = where+` AND v.version {inText}`, `a.version_id IN (SELECT id FROM version WHERE package_id {in} AND version {inText})`
 		args = append(args, s.d.list(keys))
 	}
-	out, err := versions(ctx, s.read, s.d, where, assets, args...)
+	out, err := s.snapshot(ctx, func(q querier) ([]*metadata.Version, error) { return versions(ctx, q, s.d, where, assets, args...) })
 	return out, unavailable("versions", err)
 }
 
 // Find implements metadata.Reader.
 func (s *Store) Find(ctx context.Context, repositories []metadata.RepositoryID, f registry.Format, kind, key string) ([]*metadata.Version, error) {
 	const found = `(SELECT version_id FROM lookup WHERE repository_id {in} AND format = ? AND kind = ? AND key = ?)`
-	out, err := versions(ctx, s.read, s.d, `v.id IN `+found, `a.version_id IN `+found, idsOf(s.d, repositories), string(f), kind, key)
+	out, err := s.snapshot(ctx, func(q querier) ([]*metadata.Version, error) {
+		return versions(ctx, q, s.d, `v.id IN `+found, `a.version_id IN `+found, idsOf(s.d, repositories), string(f), kind, key)
+	})
 	return out, unavailable("find", err)
+}
+
+// snapshot runs several reads over one state of the database: a version whose assets are read a moment later could have lost them.
+func (s *Store) snapshot(ctx context.Context, fn func(querier) ([]*metadata.Version, error)) (_ []*metadata.Version, err error) {
+	t, err := s.db.BeginTx(ctx, s.d.reading)
+	if err != nil {
+		return nil, err
+	}
+	p, prepares := s.read.(*preparing)
+	if !prepares {
+		defer end(t, &err)
+		return fn(t)
+	}
+	q := &preparedIn{p: p, t: t}
+	defer q.prepare(ctx) // after end
+	defer end(t, &err)
+	return fn(q)
+}
+
+// end ends a transaction that only read.
+func end(t *dbsql.Tx, err *error) {
+	if e := t.Rollback(); e != nil && !errors.Is(e, dbsql.ErrTxDone) && *err == nil {
+		*err = e
+	}
+}
+
+// preparedIn runs kept statements in a transaction. A statement that is not kept yet runs as it is and is prepared when the
+// transaction has ended: preparing needs a connection, and transactions that wait for one while holding another wait for ever.
+type preparedIn struct {
+	p       *preparing
+	t       *dbsql.Tx
+	missing []string
+}
+
+func (q *preparedIn) ExecContext(ctx context.Context, query string, args ...any) (dbsql.Result, error) {
+	return q.t.ExecContext(ctx, query, args...)
+}
+
+func (q *preparedIn) QueryContext(ctx context.Context, query string, args ...any) (*dbsql.Rows, error) {
+	st := q.p.kept(query)
+	if st == nil {
+		q.missing = append(q.missing, query)
+		return q.t.QueryContext(ctx, query, args...)
+	}
+	return q.t.StmtContext(ctx, st).QueryContext(ctx, args...)
+}
+
+// prepare keeps what was missing. An error will be told by whoever runs the statement next.
+func (q *preparedIn) prepare(ctx context.Context) {
+	for _, text := range q.missing {
+		if _, err := q.p.stmt(ctx, text); err != nil {
+			return
+		}
+	}
 }
