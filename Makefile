@@ -62,7 +62,7 @@ lint: ## Run golangci-lint (the first time it is built, which takes minutes)
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is called
-	$(TOOL) govulncheck ./...
+	hack/vuln.sh
 
 .PHONY: verify
 verify: ## Before sending a change: generated files are fresh, lint, vet, vuln
