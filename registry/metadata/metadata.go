@@ -13,7 +13,7 @@ import (
 	"packhouse.dev/packhouse/registry"
 )
 
-// DomainID and its like are identities of rows. They are never shown to clients.
+// Identities of rows. They are never shown to clients.
 type (
 	DomainID     int64
 	RepositoryID int64
