@@ -13,14 +13,20 @@ import (
 	"packhouse.dev/packhouse/registry"
 )
 
-// Identities of rows. They are never shown to clients.
-type (
-	DomainID     int64
-	RepositoryID int64
-	PackageRow   int64
-	VersionRow   int64
-	BlobRow      int64
-)
+// DomainID names a domain's row. Like the other identities of rows it is never shown to clients.
+type DomainID int64
+
+// RepositoryID names a repository's row.
+type RepositoryID int64
+
+// PackageRow names a package's row.
+type PackageRow int64
+
+// VersionRow names a version's row.
+type VersionRow int64
+
+// BlobRow names a blob's row.
+type BlobRow int64
 
 // RegistryDomain is row 0: the registry itself, which has a configuration document, changes and revocations like a domain.
 const RegistryDomain DomainID = 0
