@@ -29,6 +29,7 @@ const (
 
 	AppName           = "packhouse"
 	ComponentRegistry = "registry"
+	ComponentOperator = "operator"
 	ManagedBy         = "packhouse-operator"
 )
 
@@ -44,6 +45,7 @@ const (
 type Names struct {
 	Workload    string // StatefulSet, Service, ServiceAccount, PodDisruptionBudget, NetworkPolicy
 	Headless    string // Service that governs the StatefulSet
+	Data        string // PersistentVolumeClaim
 	Keys        string // Secret with the sealing key: who loses it loses what is sealed
 	Authority   string // Secret with the certificate authority of the admin API; the pods do not get it
 	AdminServer string // Secret with the pods' certificate for the admin API
@@ -61,7 +63,7 @@ func NamesOf(registry string) Names {
 		base = base[:maxBase-9] + "-" + hex.EncodeToString(sum[:4])
 	}
 	return Names{
-		Workload: base, Headless: base + "-pods", Keys: base + "-keys",
+		Workload: base, Headless: base + "-pods", Data: base + "-data", Keys: base + "-keys",
 		Authority: base + "-admin-ca", AdminServer: base + "-admin-server", AdminClient: base + "-admin",
 	}
 }
