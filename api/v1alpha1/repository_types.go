@@ -44,6 +44,9 @@ type RepositorySpec struct {
 // RepositoryStatus is what a repository reports.
 type RepositoryStatus struct {
 	Status `json:",inline"`
+	// ARN of the repository.
+	// +optional
+	ARN string `json:"arn,omitempty"`
 	// Where clients find the repository, by package format.
 	// +optional
 	// +listType=map
