@@ -49,7 +49,9 @@ func (r *Reconciler) push(ctx context.Context, reg *api.Registry, w *world, s *s
 		out.err = r.remember(ctx, out, w, s)
 	}
 	out.before = s.previous
-	r.compile(ctx, reg, w, s, out)
+	if err := r.compile(ctx, reg, w, s, out); out.err == nil {
+		out.err = err
+	}
 	if out.err != nil {
 		return out
 	}
@@ -95,6 +97,11 @@ func (r *Reconciler) remember(ctx context.Context, out *outcome, w *world, s *st
 		return err
 	}
 	s.previous, s.digest, s.problems = previous, "", nil
+	if c.Registry != nil {
+		if s.digest, err = digestOf([]any{*c.Registry, c.Domains}); err != nil {
+			return err
+		}
+	}
 	s.seen = served(out.status)
 	s.epoch = max(epoch, s.seen.epoch) // a Lease that was made anew counts from the beginning
 	s.known = true
@@ -148,30 +155,31 @@ func (r *Reconciler) notBehind(ctx context.Context, seen map[config.Source]int64
 }
 
 // compile makes the documents. Without anything known of the registry it only serves to tell conditions.
-func (r *Reconciler) compile(ctx context.Context, reg *api.Registry, w *world, s *state, out *outcome) {
+func (r *Reconciler) compile(ctx context.Context, reg *api.Registry, w *world, s *state, out *outcome) error {
 	out.compiled = compile.Compile(w.objects, s.previous, compile.Options{
 		Registry: types.NamespacedName{Namespace: reg.Namespace, Name: reg.Name}, Presets: r.opt.Presets,
 	})
-	out.endpoints = slices.Concat(out.compiled.Registry.Endpoints, r.ownEndpoints(ctx, reg))
+	own, err := r.ownEndpoints(ctx, reg)
+	out.endpoints = slices.Concat(out.compiled.Registry.Endpoints, own)
+	return err
 }
 
 // ownEndpoints are the addresses that a registry has in its cluster. Those that are declared come before them.
-func (r *Reconciler) ownEndpoints(ctx context.Context, reg *api.Registry) []config.Endpoint {
+func (r *Reconciler) ownEndpoints(ctx context.Context, reg *api.Registry) ([]config.Endpoint, error) {
 	name := build.NamesOf(reg.Name).Workload + "." + reg.Namespace
 	hosts := []string{name + ".svc.cluster.local", name + ".svc", name}
 	svc := &corev1.Service{}
-	if err := r.opt.Client.Get(ctx, types.NamespacedName{Namespace: reg.Namespace, Name: build.NamesOf(reg.Name).Workload}, svc); err == nil {
-		for _, ip := range svc.Spec.ClusterIPs {
-			if ip != corev1.ClusterIPNone {
-				hosts = append(hosts, bracketed(ip))
-			}
+	err := r.opt.Client.Get(ctx, types.NamespacedName{Namespace: reg.Namespace, Name: build.NamesOf(reg.Name).Workload}, svc)
+	for _, ip := range svc.Spec.ClusterIPs {
+		if ip != corev1.ClusterIPNone {
+			hosts = append(hosts, bracketed(ip))
 		}
 	}
 	out := make([]config.Endpoint, len(hosts))
 	for i, h := range hosts {
 		out[i] = config.Endpoint{URL: "http://" + h}
 	}
-	return out
+	return out, client.IgnoreNotFound(err) // there is none before it is made
 }
 
 // pushDocuments puts the documents unless they are there, and sees that every replica serves them.
