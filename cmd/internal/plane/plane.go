@@ -6,7 +6,7 @@
 //	packhouse.db     metadata, unless there is a PostgreSQL database
 //	blobs/           bytes
 //	spool/           files under way; emptied at the start
-//	sealing.key      the key that others are derived from (mode 0600)
+//	sealing.key      the key that others are derived from (mode 0600), unless Options.SealingKeyFile has it
 //	admin.sock       the admin API, for the owner of the directory
 package plane
 
@@ -48,6 +48,8 @@ type Options struct {
 	Version   string
 	Logger    *slog.Logger
 	AccessLog bool
+	// SealingKeyFile has the sealing key in base64, and is somebody else's to make; "": sealing.key in DataDir, made at the first start.
+	SealingKeyFile string
 }
 
 // Plane is a data plane that is open. It serves while Run runs.
@@ -84,7 +86,11 @@ func Open(ctx context.Context, opt Options) (_ *Plane, err error) {
 		return nil, err
 	}
 	p.closing(p.store)
-	if p.Sealing, err = sealingKey(ctx, filepath.Join(opt.DataDir, "sealing.key"), p.store); err != nil {
+	key := keyFile{path: opt.SealingKeyFile, given: true}
+	if opt.SealingKeyFile == "" {
+		key = keyFile{path: filepath.Join(opt.DataDir, "sealing.key")}
+	}
+	if p.Sealing, err = key.read(ctx, p.store); err != nil {
 		return nil, err
 	}
 	if err := p.openService(ctx); err != nil {
