@@ -279,7 +279,7 @@ type Upstream struct {
 // Catalog is domains, repositories and what is declared about them. What is Deleting is in none of its answers.
 type Catalog interface {
 	Secrets
-	Domains(ctx context.Context) ([]Domain, error) // without row 0
+	Domains(ctx context.Context) ([]Domain, error) // by account and name, without row 0
 	Repositories(ctx context.Context, d DomainID) ([]Repository, error)
 	// Document returns the newest configuration document of a domain; nil if there is none.
 	Document(ctx context.Context, d DomainID) (*Document, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	dbsql "database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"packhouse.dev/packhouse/registry"
@@ -29,7 +30,7 @@ func domains(ctx context.Context, q querier, d *dialect, where string, args ...a
 
 // Domains implements metadata.Catalog.
 func (s *Store) Domains(ctx context.Context) ([]metadata.Domain, error) {
-	out, err := domains(ctx, s.read, s.d, `WHERE id <> 0 AND state <> '`+deleting+`' ORDER BY id`)
+	out, err := domains(ctx, s.read, s.d, `WHERE id <> 0 AND state <> '`+deleting+`' ORDER BY account, name`)
 	return out, unavailable("domains", err)
 }
 
@@ -122,15 +123,6 @@ func (t *tx) declare(decl metadata.Declaration) (*metadata.Declared, error) {
 		return nil, err
 	}
 	out.Domain = got[0]
-	all, err := repositories(t.ctx, t.q, t.s.d, domain.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range all {
-		if r.State == metadata.Active {
-			out.Repositories = append(out.Repositories, r)
-		}
-	}
 	return out, nil
 }
 
@@ -250,37 +242,51 @@ func (t *tx) declareRepositories(domain metadata.DomainID, decl metadata.Declara
 	for _, want := range decl.Repositories {
 		row, exists := rows[want.Name]
 		switch {
+		case declared[want.Name]: // twice in the document
+			continue
 		case !exists:
-			out.Changed = true
-			if _, err := t.exec(`INSERT INTO repository (domain_id, uid, name, administrator, state, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
-				int64(domain), newUID(), want.Name, want.Administrator, string(metadata.Active), micros(t.now)); err != nil {
+			if row, err = t.insertRepository(domain, want); err != nil {
 				return err
 			}
+			out.Changed = true
 		case row.Administrator != want.Administrator:
 			out.Conflicts = append(out.Conflicts, want.Name)
 			continue // and detached below, if it is served
 		default:
-			if err := t.setState(row, metadata.Active, out); err != nil {
+			if err := t.setState(&row, metadata.Active, out); err != nil {
 				return err
 			}
 		}
 		declared[want.Name] = true
+		out.Repositories = append(out.Repositories, row)
 	}
 	for _, row := range all {
 		if !declared[row.Name] && row.State == metadata.Active {
-			if err := t.setState(row, metadata.Detached, out); err != nil {
+			if err := t.setState(&row, metadata.Detached, out); err != nil {
 				return err
 			}
 		}
 	}
+	slices.SortFunc(out.Repositories, func(a, b metadata.Repository) int { return strings.Compare(a.Name, b.Name) })
 	return nil
 }
 
-func (t *tx) setState(row metadata.Repository, state metadata.State, out *metadata.Declared) error {
+func (t *tx) insertRepository(domain metadata.DomainID, want metadata.DeclaredRepository) (metadata.Repository, error) {
+	r := metadata.Repository{
+		Domain: domain, UID: newUID(), Name: want.Name, Administrator: want.Administrator, State: metadata.Active, CreatedAt: moment(micros(t.now)),
+	}
+	id, _, err := t.one(`INSERT INTO repository (domain_id, uid, name, administrator, state, created_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id`,
+		int64(domain), r.UID, r.Name, r.Administrator, string(r.State), micros(t.now))
+	r.ID = metadata.RepositoryID(id)
+	return r, err
+}
+
+func (t *tx) setState(row *metadata.Repository, state metadata.State, out *metadata.Declared) error {
 	if row.State == state {
 		return nil
 	}
 	out.Changed = true
+	row.State = state
 	_, err := t.exec(`UPDATE repository SET state = ? WHERE id = ?`, string(state), int64(row.ID))
 	return err
 }
