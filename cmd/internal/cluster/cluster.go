@@ -74,11 +74,11 @@ func Configured() (kubeContext string, ok bool) {
 	if name := (Options{}).current(); name != "" {
 		return name, true
 	}
-	return "", inPod()
+	return "", InPod()
 }
 
-// inPod tells whether this runs in a cluster; every pod has that variable.
-func inPod() bool { return os.Getenv("KUBERNETES_SERVICE_HOST") != "" }
+// InPod tells whether this runs in a cluster; every pod has that variable.
+func InPod() bool { return os.Getenv("KUBERNETES_SERVICE_HOST") != "" }
 
 func (opt Options) loader() clientcmd.ClientConfig {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
