@@ -40,6 +40,7 @@ type target struct {
 	kubeconfig string
 	context    string
 	namespace  string
+	local      bool // the data directory was said, so that no cluster is meant
 }
 
 // flags of commands that also reach a registry on this machine.
@@ -112,16 +113,17 @@ func (t *target) find(ctx context.Context) (*found, error) {
 
 // inCluster tells whether a registry in a cluster is meant: any of its flags says so, and being kubectl's plugin does.
 func (t *target) inCluster(c *cobra.Command) (bool, error) {
-	local, in := c.Flags().Changed(flagDataDir), false
+	in := false
+	t.local = c.Flags().Changed(flagDataDir)
 	for _, name := range []string{flagRegistry, flagNamespace, flagKubeconfig, flagContext} {
 		if !c.Flags().Changed(name) {
 			continue
 		}
-		if in = true; local {
+		if in = true; t.local {
 			return false, fmt.Errorf("--%s is for a registry in a cluster, --%s for one on this machine: say one of them", name, flagDataDir)
 		}
 	}
-	return in || t.program.plugin() && !local, nil
+	return in || t.program.plugin() && !t.local, nil
 }
 
 // again are the flags that mean the same registry in a cluster, as one would type them.
@@ -145,6 +147,9 @@ func (t *target) explain(err error) error {
 		return err
 	}
 	text := fmt.Sprintf("no registry runs in %s: start one with %q, or name its --%s", t.dataDir, t.program.name+" dev --data-dir "+t.dataDir, flagDataDir)
+	if t.local {
+		return errors.New(text)
+	}
 	switch kubeContext, ok := t.program.configured(); {
 	case ok && kubeContext != "":
 		text += fmt.Sprintf("; for one in the cluster of your kubeconfig's context %q say --%s NAME and -n NAMESPACE", kubeContext, flagRegistry)

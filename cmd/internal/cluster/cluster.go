@@ -64,7 +64,7 @@ func Open(opt Options) (*Cluster, error) {
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
 	return &Cluster{
-		Core: core, Dynamic: dyn, DialPod: podDialer(cfg, core.RESTClient()),
+		Core: core, Dynamic: dyn, DialPod: NewPodDialer(cfg, core.RESTClient()),
 		Namespace: namespace, Context: opt.current(), Program: opt.Program,
 	}, nil
 }

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
@@ -54,7 +56,10 @@ func (c *Cluster) failed(err error, a access) error {
 		return problem(fmt.Errorf("%w: %w", ErrNotAllowed, err),
 			"you may not %s: ask for a Role with the verb %q %s in namespace %q", a.why, a.verb, object, c.Namespace)
 	}
-	return fmt.Errorf("%s (%s %s in namespace %q): %w", a.why, a.verb, object, c.Namespace, err)
+	if _, ok := errors.AsType[*url.Error](err); ok && !errors.Is(err, context.Canceled) { // there was no answer at all
+		return problem(fmt.Errorf("%w: %w", ErrNotReady, err), "the cluster%s cannot be reached: %v", c.inContext(), err)
+	}
+	return fmt.Errorf("cannot %s in namespace %q: %w", a.why, c.Namespace, err)
 }
 
 // inContext is which cluster is meant, to be put behind "cluster".

@@ -26,9 +26,9 @@ const (
 	maxFailure  = 4 << 10 // bytes of what a node says about a failure
 )
 
-// podDialer returns a dialer with the rights of a configuration. Every connection is an upgraded request of its own: streams that
+// NewPodDialer returns a dialer with the rights of a configuration. Every connection is an upgraded request of its own: streams that
 // share one block each other, since the protocol has no flow control, and fall together.
-func podDialer(cfg *rest.Config, pods rest.Interface) PodDialer {
+func NewPodDialer(cfg *rest.Config, pods rest.Interface) PodDialer {
 	return func(ctx context.Context, namespace, pod string, port int) (net.Conn, error) {
 		address := pods.Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").URL()
 		tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(address, cfg)
