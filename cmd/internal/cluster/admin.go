@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -40,7 +41,30 @@ func (c *Cluster) Admin(ctx context.Context, r *api.Registry) (*admin.Client, er
 		TLSClientConfig: cfg, TLSHandshakeTimeout: 30 * time.Second,
 		MaxIdleConns: 1, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 10 * time.Minute,
 	}
-	return admin.NewClient("https://"+cfg.ServerName, &http.Client{Transport: transport}), nil
+	return admin.NewClient("https://"+cfg.ServerName, &http.Client{Transport: &proving{transport, c, r.Name}}), nil
+}
+
+// proving says what to do when registry and administrator do not believe each other.
+type proving struct {
+	http.RoundTripper
+	cluster  *Cluster
+	registry string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (p *proving) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := p.RoundTripper.RoundTrip(r)
+	_, unproven := errors.AsType[*tls.CertificateVerificationError](err)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" { // an alert: the pod does not believe us
+		unproven = true
+	}
+	if !unproven {
+		return resp, err
+	}
+	names := build.NamesOf(p.registry)
+	return nil, problem(fmt.Errorf("%w: %w", ErrNotReady, err),
+		`the registry's pod and the Secret %q do not belong together: %v. After a change of Secrets it takes a minute; if it stays so: "kubectl -n %s rollout restart statefulset %s"`,
+		names.AdminClient, err, p.cluster.Namespace, names.Workload)
 }
 
 // clientTLS proves who is calling, and believes nobody but the registry.

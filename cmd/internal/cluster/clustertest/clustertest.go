@@ -102,13 +102,18 @@ func (c *Cluster) Listen(pod string, port int, address string) {
 	c.ports[key(pod, port)] = address
 }
 
+// Address is where a pod's port is on this machine.
+func (c *Cluster) Address(pod string, port int) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ports[key(pod, port)]
+}
+
 func key(pod string, port int) string { return fmt.Sprintf("%s:%d", pod, port) }
 
 // dial is a cluster.PodDialer.
 func (c *Cluster) dial(ctx context.Context, namespace, pod string, port int) (net.Conn, error) {
-	c.mu.Lock()
-	address := c.ports[key(pod, port)]
-	c.mu.Unlock()
+	address := c.Address(pod, port)
 	if address == "" {
 		return nil, fmt.Errorf("nobody listens on port %d of pod %s/%s", port, namespace, pod)
 	}
@@ -125,6 +130,16 @@ func (c *Cluster) ServeAdmin(t testing.TB, registry, pod string, h http.Handler)
 	t.Cleanup(s.Close)
 	c.Listen(pod, build.PortAdmin, s.Listener.Addr().String())
 	c.SetSecret(t, registry, ca.Client(t))
+}
+
+// Secret is the content of the Secret of the administrators of a registry.
+func (c *Cluster) Secret(t testing.TB, registry string) map[string][]byte {
+	t.Helper()
+	s, err := c.Core.CoreV1().Secrets(Namespace).Get(t.Context(), build.NamesOf(registry).AdminClient, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Data
 }
 
 // SetSecret replaces the Secret of the administrators of a registry.
