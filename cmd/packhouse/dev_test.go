@@ -80,6 +80,7 @@ func startDev(t *testing.T, dir, yaml string, args ...string) *running {
 	eventually(t, "dev.json", func() bool {
 		select {
 		case err := <-done:
+			done <- err // for stop
 			t.Fatalf("packhouse dev ended: %v\n%s", err, r.out)
 		default:
 		}
