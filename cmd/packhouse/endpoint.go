@@ -20,7 +20,7 @@ func (l *login) chooseEndpoint(at *found, st *admin.Status) (string, error) {
 		if e := outside(at.registry.Status.Endpoints); e != "" {
 			return e, nil
 		}
-		return "", fmt.Errorf(`Registry %s/%s has no address that clients outside its cluster reach. Run "%s port-forward %s" in another terminal and log in with the --endpoint that it prints; or give the Registry such an address in spec.endpoints`,
+		return "", fmt.Errorf(`the Registry %s/%s has no address that clients outside its cluster reach. Run "%s port-forward %s" in another terminal and log in with the --endpoint that it prints; or give the Registry such an address in spec.endpoints`,
 			at.registry.Namespace, at.registry.Name, l.program.name, l.again(at))
 	case len(st.Endpoints) > 0:
 		return st.Endpoints[0], nil

@@ -53,7 +53,7 @@ func (f *Forward) Serve(ctx context.Context, l net.Listener) error {
 
 // carry connects local to a pod, until either side ends.
 func (f *Forward) carry(ctx context.Context, local net.Conn) {
-	defer local.Close()
+	defer func() { _ = local.Close() }() // says nothing that the copies have not said
 	remote, err := f.dial(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -61,7 +61,7 @@ func (f *Forward) carry(ctx context.Context, local net.Conn) {
 		}
 		return
 	}
-	defer remote.Close()
+	defer func() { _ = remote.Close() }()
 	f.say("forwarding to pod " + remote.RemoteAddr().String())
 	stop := context.AfterFunc(ctx, func() { _, _ = local.Close(), remote.Close() }) // ends both copies
 	defer stop()

@@ -26,7 +26,6 @@ import (
 // Namespace has everything.
 const Namespace = "platform"
 
-//nolint:gochecknoglobals // a constant
 var resource = api.GroupVersion.WithResource("registries")
 
 // Cluster is a cluster with Registries. Tests change its objects through the two fakes.
