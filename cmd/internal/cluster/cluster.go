@@ -36,7 +36,6 @@ type Cluster struct {
 	DialPod   PodDialer
 	Namespace string
 	Context   string // of the kubeconfig, in what is said; "" in a pod
-	Program   string
 }
 
 // Open reads the kubeconfig. It does not connect yet. Its errors are Problems.
@@ -65,7 +64,7 @@ func Open(opt Options) (*Cluster, error) {
 	}
 	return &Cluster{
 		Core: core, Dynamic: dyn, DialPod: NewPodDialer(cfg, core.RESTClient()),
-		Namespace: namespace, Context: opt.current(), Program: opt.Program,
+		Namespace: namespace, Context: opt.current(),
 	}, nil
 }
 

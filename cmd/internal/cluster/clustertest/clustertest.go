@@ -47,7 +47,7 @@ func New(t testing.TB, registries ...string) *Cluster {
 		ports: map[string]string{},
 	}
 	c.Cluster = &cluster.Cluster{
-		Core: c.Core.CoreV1(), Dynamic: c.Objects, DialPod: c.dial, Namespace: Namespace, Context: "test", Program: "packhouse",
+		Core: c.Core.CoreV1(), Dynamic: c.Objects, DialPod: c.dial, Namespace: Namespace, Context: "test",
 	}
 	for _, name := range registries {
 		c.AddRegistry(t, name)
