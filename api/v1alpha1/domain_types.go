@@ -8,6 +8,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type DomainSpec struct {
 	// Name of the domain, if it is another than that of the object: 2 to 50 lower-case letters, digits and hyphens.
 	// +optional
+	// +kubebuilder:validation:MaxLength=50
 	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9-]{0,48}[a-z0-9]$`
 	Name string `json:"name,omitempty"`
 	// Registry that serves the domain. Left out: the only one that there is.

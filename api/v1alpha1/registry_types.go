@@ -19,7 +19,6 @@ type RegistrySpec struct {
 	// +listType=map
 	// +listMapKey=namespace
 	// +kubebuilder:validation:MaxItems=1000
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.id == a.id))",message="two namespaces cannot be one account: every id must be unique"
 	Accounts []Account `json:"accounts,omitempty"`
 	// Under which addresses clients reach the registry. Addresses in documents are made from these and from nothing else. Requests to
 	// a loopback address are always answered.
@@ -58,7 +57,6 @@ type RegistrySpec struct {
 
 // Storage of a registry.
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storageClassName cannot be changed: move the data to a new registry"
-// +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",message="a volume can only grow"
 type Storage struct {
 	// Size of the volume. It can grow where the storage class allows that.
 	// +optional

@@ -8,6 +8,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type RepositorySpec struct {
 	// Name of the repository, if it is another than that of the object: 2 to 100 letters, digits, dots, underscores and hyphens.
 	// +optional
+	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`
 	Name string `json:"name,omitempty"`
 	// Domain of the repository.
@@ -44,6 +45,9 @@ type RepositorySpec struct {
 // RepositoryStatus is what a repository reports.
 type RepositoryStatus struct {
 	Status `json:",inline"`
+	// ARN of the repository.
+	// +optional
+	ARN string `json:"arn,omitempty"`
 	// Where clients find the repository, by package format.
 	// +optional
 	// +listType=map
@@ -65,6 +69,7 @@ type RepositoryEndpoint struct {
 // Upstream is a repository of the same domain.
 type Upstream struct {
 	// The repository's own name in the domain.
+	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`
 	Name string `json:"name"`
 }
