@@ -120,6 +120,7 @@ func TestClusterLogin(t *testing.T) {
 	}{
 		"the first":      {endpoints: []string{"https://p.example.com/tools", "https://q.example.com"}, want: "https://p.example.com/tools"},
 		"not a Service":  {endpoints: []string{"http://packhouse-default.platform.svc.cluster.local", "http://packhouse-default.platform.svc:80", "https://p.example.com"}, want: "https://p.example.com"},
+		"not a wildcard": {endpoints: []string{"https://*.d.p.example.com", "https://p.example.com"}, want: "https://p.example.com"},
 		"said":           {endpoints: []string{"https://p.example.com"}, args: []string{"--endpoint", local}, want: local},
 		"none":           {says: "packhouse port-forward --registry default -n platform"},
 		"a Service only": {endpoints: []string{"http://packhouse-default.platform.svc"}, says: "spec.endpoints"},

@@ -28,11 +28,12 @@ func (l *login) chooseEndpoint(at *found, st *admin.Status) (string, error) {
 	return "", errors.New("the registry has no address of its own; say --endpoint")
 }
 
-// outside is the first address that is reached from here: names of Services mean something in a cluster only.
+// outside is the first address that is reached from here: names of Services mean something in a cluster only, and a wildcard is not an
+// address yet.
 func outside(endpoints []string) string {
 	i := slices.IndexFunc(endpoints, func(e string) bool {
 		u, err := url.Parse(e)
-		if err != nil || u.Host == "" {
+		if err != nil || u.Host == "" || strings.HasPrefix(u.Host, "*") {
 			return false
 		}
 		name := strings.TrimSuffix(u.Hostname(), ".") + "."
