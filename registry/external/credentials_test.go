@@ -87,7 +87,7 @@ func TestCredentialsThatCannotBeHad(t *testing.T) {
 	for _, name := range []string{"missing", "broken", "homeless"} {
 		conn.Credentials = name
 		_, err := w.Client.Open(t.Context(), conn, "x", 0)
-		if !errors.Is(err, registry.ErrUnavailable) || strings.Contains(err.Error(), canary) {
+		if !errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrNotFound) || strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

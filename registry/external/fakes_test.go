@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/metadata"
@@ -70,7 +71,7 @@ func newWorld(t testing.TB, store *memStore) *world {
 			if host, ok := strings.CutPrefix(name, "for "); ok {
 				return json.Marshal(map[string]string{"host": host, "token": canary})
 			}
-			return nil, errors.New("no such secret")
+			return nil, fmt.Errorf("no such secret: %w", registry.ErrNotFound)
 		},
 		Dial: w.dial,
 	})

@@ -170,7 +170,8 @@ func (c *Client) authorize(ctx context.Context, s *site, req *http.Request) erro
 	}
 	secret, err := c.opt.Secret(ctx, s.conn.Credentials)
 	if err != nil {
-		return fmt.Errorf("connection %s: credentials: %w: %w", s.conn.Name, registry.ErrUnavailable, err)
+		// Not %w: a secret that is not found must not look like a package that the upstream does not have.
+		return fmt.Errorf("connection %s: credentials: %w: %s", s.conn.Name, registry.ErrUnavailable, err.Error())
 	}
 	var cred struct{ Host, Username, Password, Token string }
 	// The error of decoding quotes what it read, so it is not passed on.

@@ -1,8 +1,10 @@
 package sql_test
 
 import (
+	"context"
 	dbsql "database/sql"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -103,4 +105,64 @@ func nothingLeft(t *testing.T, driver, dsn string) {
 			t.Errorf("%d rows are left in table %s, %v", n, table, err)
 		}
 	}
+}
+
+// TestClearGoesOn stops Clear in each of its transactions, as the end of a process does; the next one goes on.
+func TestClearGoesOn(t *testing.T) {
+	var transactions, last int
+	var stop context.CancelFunc
+	path := filepath.Join(t.TempDir(), "db")
+	s, err := sql.OpenSQLite(t.Context(), path, sql.Options{Now: func() time.Time {
+		if transactions++; transactions == last && stop != nil {
+			stop()
+		}
+		return time.Now()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := registry.DomainRef{Owner: "111122223333", Name: "d"}
+	d, err := s.Declare(t.Context(), metadata.Declaration{Ref: ref, Holder: "h", Body: []byte("{}"), Repositories: []metadata.DeclaredRepository{{Name: "r"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const versions = 1300
+	_, err = s.Update(t.Context(), d.Domain.ID, func(tx metadata.Tx) error {
+		p, _, err := tx.EnsurePackage(d.Repositories[0].ID, registry.PackageID{Format: "npm", Name: "p"}, "p", registry.OriginControls{}, metadata.ByArrival)
+		for i := 0; i < versions && err == nil; i++ {
+			_, err = tx.InsertVersion(p.Row, metadata.NewVersion{Key: strconv.Itoa(i)})
+		}
+		return err
+	})
+	if err == nil {
+		err = s.Undeclare(t.Context(), ref, 0, 0)
+	}
+	if err == nil {
+		err = s.Remove(t.Context(), metadata.Removal{Domain: ref, Holder: "h"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for last = 1; ; last++ {
+		var ctx context.Context
+		ctx, stop = context.WithCancel(t.Context())
+		transactions = 0
+		n, err := s.Clear(ctx)
+		stopped := ctx.Err() != nil
+		stop()
+		if total += n; err == nil && !stopped {
+			break
+		}
+		if last > 100 {
+			t.Fatalf("it does not come to an end: %v", err)
+		}
+	}
+	if total != versions || last < 5 {
+		t.Errorf("%d versions in %d rounds", total, last)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	nothingLeft(t, "sqlite", path)
 }
