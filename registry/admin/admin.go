@@ -132,6 +132,7 @@ type CollectRequest struct {
 
 // Collected tells what a collection did.
 type Collected struct {
+	Cleared   int `json:"cleared"`   // package versions of removed repositories and domains
 	Condemned int `json:"condemned"` // blobs that nothing refers to
 	Swept     int `json:"swept"`     // rows removed
 	Orphans   int `json:"orphans"`   // objects of uploads that came to nothing
