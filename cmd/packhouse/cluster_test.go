@@ -112,23 +112,26 @@ func TestClusterCommands(t *testing.T) {
 func TestClusterLogin(t *testing.T) {
 	log := client(t, "npm", "")
 	const local = "http://127.0.0.1:4873"
+	// What the operator adds to the addresses that are declared.
+	own := []string{"http://packhouse-default.platform.svc.cluster.local", "http://packhouse-default.platform.svc", "http://packhouse-default.platform", "http://10.96.7.7"}
 	tests := map[string]struct {
 		endpoints []string
 		args      []string
+		pod       string // KUBERNETES_SERVICE_HOST
 		want      string
 		says      string
 	}{
-		"the first":      {endpoints: []string{"https://p.example.com/tools", "https://q.example.com"}, want: "https://p.example.com/tools"},
-		"not a Service":  {endpoints: []string{"http://packhouse-default.platform.svc.cluster.local", "http://packhouse-default.platform.svc:80", "https://p.example.com"}, want: "https://p.example.com"},
-		"not a wildcard": {endpoints: []string{"https://*.d.p.example.com", "https://p.example.com"}, want: "https://p.example.com"},
+		"the first":      {endpoints: append([]string{"https://p.example.com/tools", "https://q.example.com"}, own...), want: "https://p.example.com/tools"},
+		"not a wildcard": {endpoints: append([]string{"https://*.d.p.example.com", "https://p.example.com"}, own...), want: "https://p.example.com"},
+		"in a pod":       {endpoints: own, pod: "10.96.0.1", want: own[0]},
 		"said":           {endpoints: []string{"https://p.example.com"}, args: []string{"--endpoint", local}, want: local},
 		"none":           {says: "packhouse port-forward --registry default -n platform"},
-		"a Service only": {endpoints: []string{"http://packhouse-default.platform.svc"}, says: "spec.endpoints"},
+		"its own only":   {endpoints: own, says: "spec.endpoints"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(tokenVariable, "of-another-registry")
-			t.Setenv("KUBERNETES_SERVICE_HOST", "")
+			t.Setenv("KUBERNETES_SERVICE_HOST", tt.pod)
 			c := clustertest.New(t)
 			c.AddRegistry(t, "default", tt.endpoints...)
 			r := podOf(t, c, "default")

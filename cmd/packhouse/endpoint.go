@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
+	api "packhouse.dev/packhouse/api/v1alpha1"
 	"packhouse.dev/packhouse/cmd/internal/cluster"
+	"packhouse.dev/packhouse/controllers/build"
 	"packhouse.dev/packhouse/registry/admin"
 )
 
@@ -17,7 +18,7 @@ func (l *login) chooseEndpoint(at *found, st *admin.Status) (string, error) {
 	case l.endpoint != "":
 		return l.endpoint, nil
 	case at.cluster != nil:
-		if e := outside(at.registry.Status.Endpoints); e != "" {
+		if e := reachable(at.registry, cluster.InPod()); e != "" {
 			return e, nil
 		}
 		return "", fmt.Errorf(`the Registry %s/%s has no address that clients outside its cluster reach. Run "%s port-forward %s" in another terminal and log in with the --endpoint that it prints; or give the Registry such an address in spec.endpoints`,
@@ -28,19 +29,19 @@ func (l *login) chooseEndpoint(at *found, st *admin.Status) (string, error) {
 	return "", errors.New("the registry has no address of its own; say --endpoint")
 }
 
-// outside is the first address that is reached from here: names of Services mean something in a cluster only, and a wildcard is not an
-// address yet.
-func outside(endpoints []string) string {
-	i := slices.IndexFunc(endpoints, func(e string) bool {
+// reachable is the first address in a Registry's status that is reached from here, "" if none is. What is declared comes first there, and
+// from the first name of the Service on there are addresses that mean something in the cluster only. A wildcard is no address yet.
+func reachable(r *api.Registry, inCluster bool) string {
+	service := build.NamesOf(r.Name).Workload + "." + r.Namespace + "."
+	for _, e := range r.Status.Endpoints {
 		u, err := url.Parse(e)
 		if err != nil || u.Host == "" || strings.HasPrefix(u.Host, "*") {
-			return false
+			continue
 		}
-		name := strings.TrimSuffix(u.Hostname(), ".") + "."
-		return cluster.InPod() || !strings.Contains(name, ".svc.")
-	})
-	if i < 0 {
-		return ""
+		if !inCluster && strings.HasPrefix(u.Hostname()+".", service) {
+			return ""
+		}
+		return e
 	}
-	return endpoints[i]
+	return ""
 }

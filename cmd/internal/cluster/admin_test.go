@@ -19,11 +19,10 @@ import (
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/metadata"
-	"packhouse.dev/packhouse/registry/repository"
 )
 
-// oneDomain is a registry with a domain.
-type oneDomain struct{}
+// oneDomain is a registry with a domain, as far as the tests ask.
+type oneDomain struct{ handler.Catalog }
 
 func (oneDomain) Domains(context.Context) ([]metadata.Domain, error) {
 	return []metadata.Domain{{ID: 1, UID: "uid-1", Ref: registry.DomainRef{Owner: "111122223333", Name: "web"}, State: metadata.Active}}, nil
@@ -37,14 +36,11 @@ func (oneDomain) Document(context.Context, metadata.DomainID) (*metadata.Documen
 	return nil, nil
 }
 
-func (oneDomain) Revoke(context.Context, metadata.Revocation) error { return nil }
+// isReady is a registry that serves.
+type isReady struct{ handler.Service }
 
-func (oneDomain) Apply(context.Context, repository.Documents) (*repository.Applied, error) {
-	return nil, errors.New("nobody applies here")
-}
-
-func (oneDomain) Ready(context.Context) error  { return nil }
-func (oneDomain) Endpoints() []config.Endpoint { return nil }
+func (isReady) Ready(context.Context) error  { return nil }
+func (isReady) Endpoints() []config.Endpoint { return nil }
 
 // adminAPI is the real one, over a registry with a domain.
 func adminAPI(t *testing.T) (http.Handler, *auth.Authenticator) {
@@ -53,7 +49,7 @@ func adminAPI(t *testing.T) (http.Handler, *auth.Authenticator) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := handler.New(handler.Options{Catalog: oneDomain{}, Service: oneDomain{}, Issuer: auth.NewIssuer(keys, time.Now), Version: "v1"})
+	h := handler.New(handler.Options{Catalog: oneDomain{}, Service: isReady{}, Issuer: auth.NewIssuer(keys, time.Now), Version: "v1"})
 	return h, auth.New(auth.Options{Keys: keys})
 }
 
