@@ -40,7 +40,9 @@ func (n Names) User(account, name string) string {
 }
 
 // Root is the ARN of an account as a whole.
-func (n Names) Root(account string) string { return "arn:" + n.Partition + ":iam::" + account + ":root" }
+func (n Names) Root(account string) string {
+	return "arn:" + n.Partition + ":iam::" + account + ":root"
+}
 
 // Session is the ARN of a session of a role.
 func (n Names) Session(account, role, session string) string {

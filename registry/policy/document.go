@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,7 +39,10 @@ func Parse(text []byte) (*Document, error) {
 	if !utf8.Valid(text) {
 		return nil, &Error{Text: "the document is not UTF-8"}
 	}
-	p := &parser{dec: json.NewDecoder(bytes.NewReader(text)), text: text}
+	if err := syntax(text); err != nil {
+		return nil, err
+	}
+	p := &parser{dec: json.NewDecoder(bytes.NewReader(text))}
 	p.dec.UseNumber()
 	doc := &Document{}
 	tok, err := p.next()
@@ -50,16 +52,12 @@ func Parse(text []byte) (*Document, error) {
 	if err := p.object(tok, doc.element(p)); err != nil {
 		return nil, err
 	}
-	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, &Error{Text: "there is text after the end of the document"}
-	}
 	return doc, nil
 }
 
-// parser reads tokens, knows where it is and never recurses deeper than a policy is nested.
+// parser reads the tokens of text that is JSON, knows where it is and never recurses deeper than a policy is nested.
 type parser struct {
 	dec       *json.Decoder
-	text      []byte
 	statement int // from 1; 0 outside of statements
 	sid       string
 	field     string
@@ -71,15 +69,25 @@ func (p *parser) fail(format string, args ...any) error {
 
 func (p *parser) next() (json.Token, error) {
 	tok, err := p.dec.Token()
-	if err == nil {
-		return tok, nil
+	if err != nil { // the syntax was checked
+		return nil, p.fail("%v", err)
 	}
-	at := min(int(p.dec.InputOffset()), len(p.text))
-	line := 1 + bytes.Count(p.text[:at], []byte("\n"))
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, p.fail("the document ends too early, in line %d", line)
+	return tok, nil
+}
+
+// syntax names the line in which a document stops being JSON.
+func syntax(text []byte) error {
+	var raw json.RawMessage
+	err := json.Unmarshal(text, &raw)
+	var syn *json.SyntaxError
+	switch {
+	case errors.As(err, &syn):
+		line := 1 + bytes.Count(text[:min(int(syn.Offset), len(text))], []byte("\n"))
+		return &Error{Text: fmt.Sprintf("line %d: %v", line, syn)}
+	case err != nil:
+		return &Error{Text: err.Error()}
 	}
-	return nil, p.fail("no JSON in or after line %d: %v", line, err)
+	return nil
 }
 
 // object reads the elements of an object; each has its value as the next token.
@@ -255,8 +263,8 @@ func (p *parser) conditions(tok json.Token) (out []Condition, err error) {
 	return out, err
 }
 
-// MarshalJSON writes the document as IAM has it: the same document gives the same bytes, with conditions in order of operator and key.
-func (d *Document) MarshalJSON() ([]byte, error) {
+// JSON writes the document as IAM has it, for Parse and for whoever asks for the policy: the same document gives the same bytes, with conditions in order of operator and key.
+func (d *Document) JSON() ([]byte, error) {
 	type statement struct {
 		Sid          string                         `json:"Sid,omitempty"`
 		Effect       string                         `json:"Effect"`
