@@ -13,15 +13,15 @@ func Evaluate(r Request) Decision {
 	if r.Principal.Anonymous() {
 		return Decision{Why: NoPrincipal}
 	}
-	e := evaluation{request: &r, scope: scopeOf(&r)}
-	e.consult(&e.identity, r.Policies.Identity...)
+	e := evaluation{scope: scopeOf(&r), ceiling: r.Policies.Endpoint != nil}
+	e.consult(&r, &e.identity, r.Policies.Identity...)
 	if e.scope.domainPolicy {
-		e.consult(&e.resource, r.Policies.Domain)
+		e.consult(&r, &e.resource, r.Policies.Domain)
 	}
 	if e.scope.repositoryPolicy {
-		e.consult(&e.resource, r.Policies.Repository)
+		e.consult(&r, &e.resource, r.Policies.Repository)
 	}
-	e.consult(&e.endpoint, r.Policies.Endpoint)
+	e.consult(&r, &e.endpoint, r.Policies.Endpoint)
 	if r.Principal.Root {
 		e.identity.always, e.identity.now = true, true
 	}
@@ -71,10 +71,10 @@ func scopeOf(r *Request) scope {
 	}
 }
 
-// evaluation collects what the policies say.
+// evaluation collects what the policies say. It does not hold the request, which would have to be on the heap then.
 type evaluation struct {
-	request                      *Request
 	scope                        scope
+	ceiling                      bool // there is a policy of the endpoint
 	identity, resource, endpoint half
 	denied                       Reference // a deny that holds whatever else the request is
 	deniedNow                    Reference // one that holds for this request
@@ -89,29 +89,29 @@ type half struct {
 	by       Reference // the first statement that allows it now
 }
 
-func (e *evaluation) consult(h *half, policies ...*Policy) {
+func (e *evaluation) consult(r *Request, h *half, policies ...*Policy) {
 	for _, p := range policies {
 		if p == nil {
 			continue
 		}
 		for i := range p.statements {
 			s := &p.statements[i]
-			if !s.about(e.request) {
+			if !s.about(r) {
 				continue
 			}
-			holds, volatile := s.holds(e.request)
-			e.count(h, s, Reference{p, i + 1}, holds, volatile)
+			holds, volatile := s.holds(r)
+			e.count(h, s.deny, Reference{p, i + 1}, holds, volatile)
 		}
 	}
 }
 
-func (e *evaluation) count(h *half, s *statement, by Reference, holds, volatile bool) {
+func (e *evaluation) count(h *half, deny bool, by Reference, holds, volatile bool) {
 	switch {
-	case s.deny && holds && !volatile:
+	case deny && holds && !volatile:
 		if e.denied.Policy == nil {
 			e.denied = by
 		}
-	case s.deny:
+	case deny:
 		e.denyPossible = e.denyPossible || volatile
 		if holds && e.deniedNow.Policy == nil {
 			e.deniedNow = by
@@ -159,7 +159,7 @@ func (e *evaluation) join(identity, resource, endpoint bool) bool {
 	} else if e.scope.own {
 		allowed = identity || resource
 	}
-	return allowed && (e.request.Policies.Endpoint == nil || endpoint)
+	return allowed && (!e.ceiling || endpoint)
 }
 
 func (e *evaluation) allowed() (Rule, Reference) {
@@ -177,7 +177,7 @@ func (e *evaluation) allowed() (Rule, Reference) {
 
 func (e *evaluation) missing() (Rule, Reference) {
 	switch {
-	case e.request.Policies.Endpoint != nil && !e.endpoint.now:
+	case e.ceiling && !e.endpoint.now:
 		return EndpointSilent, Reference{}
 	case e.scope.own || e.identity.now == e.resource.now:
 		return NothingAllows, Reference{}
