@@ -90,20 +90,21 @@ func runes(hex string) (out []rune, _ error) {
 // character that looks like one is taken for punctuation.
 func closed(prototypes map[rune]string) map[rune]string {
 	fold := cases.Fold()
+	folded := func(s string) string { return norm.NFKD.String(fold.String(norm.NFKD.String(s))) } // as registry/group does
 	step := func(s string) string {
 		var b strings.Builder
-		for _, r := range norm.NFD.String(fold.String(s)) {
+		for _, r := range folded(s) {
 			if p, ok := prototypes[r]; ok {
 				b.WriteString(p)
 			} else {
 				b.WriteRune(r)
 			}
 		}
-		return norm.NFD.String(fold.String(b.String()))
+		return folded(b.String())
 	}
 	out := map[rune]string{}
 	for r, p := range prototypes {
-		if f := norm.NFD.String(fold.String(string(r))); f != string(r) {
+		if folded(string(r)) != string(r) {
 			continue // folded before it is looked up
 		}
 		for range 10 {

@@ -124,7 +124,9 @@ func chains(nodes []*Node, key func(*Node) string) []entry {
 	for _, n := range nodes {
 		out = append(out, entry{key: key(n), kind: n.group.Pattern.kind, up: -1, node: n})
 	}
-	slices.SortStableFunc(out, func(a, b entry) int { return cmp.Or(strings.Compare(a.key, b.key), cmp.Compare(a.kind, b.kind)) })
+	slices.SortFunc(out, func(a, b entry) int {
+		return cmp.Or(strings.Compare(a.key, b.key), cmp.Compare(a.kind, b.kind), strings.Compare(b.node.group.Pattern.prefix, a.node.group.Pattern.prefix))
+	})
 	var open []int // the prefixes of the entry before
 	for i := range out {
 		for len(open) > 0 && !strings.HasPrefix(out[i].key, out[open[len(open)-1]].key) {
@@ -188,12 +190,14 @@ func (n *Node) above(m *Node) bool {
 
 // search returns the most specific entry that matches.
 func search(list []entry, path []byte, of *Node) *Node {
-	at, _ := slices.BinarySearchFunc(list, path, func(e entry, path []byte) int {
-		if e.key <= string(path) {
-			return -1
+	at, high := 0, len(list) // the first entry above the path; by hand, so that the path stays on the stack
+	for at < high {
+		if middle := at + (high-at)/2; list[middle].key <= string(path) {
+			at = middle + 1
+		} else {
+			high = middle
 		}
-		return 1
-	})
+	}
 	if at--; at < 0 {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 func appendWeak(dst, path []byte) []byte {
 	start := len(dst)
 	for _, c := range path {
-		if c >= utf8.RuneSelf || c == '"' || c == '%' || c == '`' { // rare: what follows is only for what is shorter than its form
+		if c >= utf8.RuneSelf || c == '"' || c == '%' || c == '`' { // rare, and not worth a second copy of the table
 			return appendWeakText(dst[:start], string(path))
 		}
 		switch {
@@ -39,27 +39,37 @@ func appendWeak(dst, path []byte) []byte {
 	return dst
 }
 
-// appendWeakText is appendWeak for any text.
+// appendWeakText is appendWeak for any text. Beyond the skeleton it takes compatible characters, as full-width letters, for the plain
+// ones. What would become a slash is punctuation and not one that keeps parts apart.
 func appendWeakText(dst []byte, path string) []byte {
-	var b strings.Builder
-	for _, r := range norm.NFD.String(cases.Fold().String(path)) {
-		if p := prototype(r); p != "" {
-			b.WriteString(p)
-		} else {
-			b.WriteRune(r)
+	for i, part := range strings.Split(path, "/") {
+		if i > 0 {
+			dst = append(dst, '/')
 		}
-	}
-	start := len(dst)
-	for _, c := range []byte(norm.NFD.String(b.String())) {
-		if c == '-' || c == '_' || c == '.' {
-			if len(dst) > start && dst[len(dst)-1] == '.' {
-				continue
+		var b strings.Builder
+		for _, r := range folded(part) {
+			if p := prototype(r); p != "" {
+				b.WriteString(p)
+			} else {
+				b.WriteRune(r)
 			}
-			c = '.'
 		}
-		dst = append(dst, c)
+		start := len(dst)
+		for _, c := range []byte(folded(b.String())) {
+			switch {
+			case c != '-' && c != '_' && c != '.' && c != '/':
+				dst = append(dst, c)
+			case len(dst) == start || dst[len(dst)-1] != '.':
+				dst = append(dst, '.')
+			}
+		}
 	}
 	return dst
+}
+
+// folded does away with case and with compatible forms of one character.
+func folded(s string) string {
+	return norm.NFKD.String(cases.Fold().String(norm.NFKD.String(s)))
 }
 
 // prototype returns what stands for a confusable character, "" for others. It searches the lines of the table, halving.
