@@ -99,7 +99,7 @@ func (c *compilation) keepRepository(r *api.Repository, d *domain) {
 			return
 		}
 		doc := *old
-		doc.Packages = nil // compiled anew, from what is declared now
+		doc.Packages, doc.Policy = nil, nil // compiled anew, from what is declared now
 		d.repos[doc.Name] = &repo{object: r, doc: &doc}
 		d.doc.Repositories = append(d.doc.Repositories, doc)
 		for _, name := range doc.Connections {
