@@ -16,6 +16,7 @@ import (
 	api "packhouse.dev/packhouse/api/v1alpha1"
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/policy"
 )
 
 // Objects are all objects that there are, as they were read, in any order.
@@ -110,6 +111,7 @@ type compilation struct {
 type domain struct {
 	object *api.Domain
 	doc    *config.Domain
+	policy *policy.Policy   // nil: none
 	repos  map[string]*repo // by own name
 }
 
@@ -117,6 +119,7 @@ type domain struct {
 type repo struct {
 	object *api.Repository
 	doc    *config.Repository
+	policy *policy.Policy // nil: none
 }
 
 // Compile makes the documents of one registry.
@@ -127,7 +130,6 @@ func Compile(objects Objects, previous Documents, opt Options) *Result {
 	c.compileIdentities()
 	c.compileDomainPolicies()
 	c.compileRepositories()
-	c.compileRepositoryPolicies()
 	c.compileOrigins()
 	c.compileGroups()
 	c.connectionConditions()

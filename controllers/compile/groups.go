@@ -27,7 +27,7 @@ func (c *compilation) compileGroups() {
 	for _, d := range c.domains {
 		objects[d.doc] = map[string]Object{}
 		root := config.PackageGroup{Source: d.doc.Source, Pattern: group.Root().String()}
-		c.controls(Object{"Domain", d.object.Namespace, d.object.Name}, &root, &d.object.Spec.OriginControls, group.Allow)
+		c.controls(Object{"Domain", d.object.Namespace, d.object.Name}, d.doc, &root, &d.object.Spec.OriginControls, group.Allow)
 		d.doc.Groups = append(d.doc.Groups, root)
 	}
 	for i := range c.objects.Groups {
@@ -54,7 +54,7 @@ func (c *compilation) compileGroups() {
 			continue
 		}
 		objects[d.doc][doc.Pattern] = o
-		if problem = joined(problem, c.controls(o, doc, &g.Spec.OriginControls, group.Inherit)); problem == "" {
+		if problem = joined(problem, c.controls(o, d.doc, doc, &g.Spec.OriginControls, group.Inherit)); problem == "" {
 			c.accept(o)
 		} else {
 			c.refuse(o, api.ReasonInvalid, problem)
@@ -101,13 +101,8 @@ func (c *compilation) groupBefore(src config.Source, doc *config.Domain) *config
 
 // controls fills in what a group says. What is left out is byDefault; what cannot be read is what it was before, and blocks if it was
 // nothing.
-func (c *compilation) controls(o Object, out *config.PackageGroup, spec *api.GroupOriginControls, byDefault group.Mode) (problem string) {
-	var old *config.PackageGroup
-	for i := range c.previous.Domains {
-		if old == nil {
-			old = before(c.previous.Domains[i].Groups, func(g *config.PackageGroup) config.Source { return g.Source }, out.Source)
-		}
-	}
+func (c *compilation) controls(o Object, domain *config.Domain, out *config.PackageGroup, spec *api.GroupOriginControls, byDefault group.Mode) (problem string) {
+	old := c.groupBefore(out.Source, domain)
 	for _, w := range []struct {
 		name string
 		spec *api.GroupControl

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	api "packhouse.dev/packhouse/api/v1alpha1"
@@ -40,7 +39,7 @@ func (c *compilation) compileDomainPolicies() {
 			c.refuse(o, api.ReasonConflicted, fmt.Sprintf("DomainPolicy %s is older and about the same domain", first.Source.Name))
 			continue
 		}
-		d.doc.Policy = c.resourcePolicy(o, src, &p.ObjectMeta, &p.Spec.ResourcePolicy)
+		d.setPolicy(c.resourcePolicy(o, src, d.doc.Ref().String(), &p.Spec.ResourcePolicy))
 		c.resolved(o, "", nil)
 	}
 }
@@ -51,7 +50,7 @@ func (c *compilation) keepDomainPolicy(src config.Source) {
 	old, at := c.policyBefore(src)
 	for _, d := range c.domains {
 		if old != nil && at == d.doc.Ref().String() && d.doc.Policy == nil {
-			d.doc.Policy = old
+			d.setPolicy(old)
 		}
 	}
 }
@@ -64,7 +63,7 @@ func (c *compilation) compileRepositoryPolicies() {
 			o := Object{"RepositoryPolicy", p.Namespace, p.Name}
 			src := source("RepositoryPolicy", &p.ObjectMeta)
 			namespace := cmp.Or(p.Spec.RepositoryRef.Namespace, p.Namespace)
-			d, doc := c.repositoryOf(namespace, p.Spec.RepositoryRef.Name)
+			d, re := c.repositoryOf(namespace, p.Spec.RepositoryRef.Name)
 			owners := d != nil && d.object.Namespace == p.Namespace
 			if owners != ofDomain {
 				continue
@@ -76,11 +75,11 @@ func (c *compilation) compileRepositoryPolicies() {
 				}
 				continue
 			}
-			if first := doc.Policy; first != nil {
+			if first := re.doc.Policy; first != nil {
 				c.refuse(o, api.ReasonConflicted, fmt.Sprintf("RepositoryPolicy %s/%s is about the same repository and counts before this one", first.Source.Namespace, first.Source.Name))
 				continue
 			}
-			doc.Policy = c.resourcePolicy(o, src, &p.ObjectMeta, &p.Spec.ResourcePolicy)
+			re.setPolicy(c.resourcePolicy(o, src, d.doc.Ref().String()+"/"+re.doc.Name, &p.Spec.ResourcePolicy))
 			c.resolved(o, "", nil)
 		}
 	}
@@ -89,28 +88,42 @@ func (c *compilation) compileRepositoryPolicies() {
 func (c *compilation) keepRepositoryPolicy(src config.Source) {
 	old, at := c.policyBefore(src)
 	for _, d := range c.domains {
-		for i := range d.doc.Repositories {
-			if r := &d.doc.Repositories[i]; old != nil && at == d.doc.Ref().String()+"/"+r.Name && r.Policy == nil {
-				r.Policy = old
+		for name, re := range d.repos {
+			if old != nil && at == d.doc.Ref().String()+"/"+name && re.doc.Policy == nil {
+				re.setPolicy(old)
 			}
 		}
 	}
 }
 
-// repositoryOf finds the document of an accepted repository by its object.
-func (c *compilation) repositoryOf(namespace, name string) (*domain, *config.Repository) {
+// repositoryOf finds an accepted repository by its object.
+func (c *compilation) repositoryOf(namespace, name string) (*domain, *repo) {
 	for _, d := range c.domains {
-		for own, r := range d.repos {
-			if r.object.Namespace != namespace || r.object.Name != name {
-				continue
-			}
-			at := slices.IndexFunc(d.doc.Repositories, func(doc config.Repository) bool { return doc.Name == own })
-			if at >= 0 {
-				return d, &d.doc.Repositories[at]
+		for _, re := range d.repos {
+			if re.object.Namespace == namespace && re.object.Name == name {
+				return d, re
 			}
 		}
 	}
 	return nil, nil
+}
+
+func (d *domain) setPolicy(p *config.Policy) { d.doc.Policy, d.policy = p, readPolicy(p) }
+
+func (re *repo) setPolicy(p *config.Policy) { re.doc.Policy, re.policy = p, readPolicy(p) }
+
+// readPolicy reads what resourcePolicy made. If a build before this one made it and this one cannot read it, it denies everything.
+func readPolicy(p *config.Policy) *policy.Policy {
+	name := Object{p.Source.Kind, p.Source.Namespace, p.Source.Name}.String()
+	out, err := policy.Read(name, policy.Resource, []byte(p.Document))
+	if err != nil {
+		p.Document = denyAll
+		out, err = policy.Read(name, policy.Resource, []byte(denyAll))
+	}
+	if err != nil {
+		panic(err) // a constant
+	}
+	return out
 }
 
 // unresolved says that the object of a reference is not there, or is not for this namespace to write about.
@@ -143,11 +156,11 @@ func (c *compilation) policyBefore(src config.Source) (_ *config.Policy, at stri
 }
 
 // resourcePolicy compiles a policy. What cannot be read is what it was before, and denies everything if it was nothing.
-func (c *compilation) resourcePolicy(o Object, src config.Source, meta *metav1.ObjectMeta, spec *api.ResourcePolicy) *config.Policy {
+func (c *compilation) resourcePolicy(o Object, src config.Source, target string, spec *api.ResourcePolicy) *config.Policy {
 	text := spec.Document
 	var err error
 	if spec.Statements != nil || text == "" {
-		text, err = c.statements(meta.Namespace, spec.Statements)
+		text, err = c.statements(o.Namespace, spec.Statements)
 	}
 	if err == nil {
 		_, err = policy.Read(o.String(), policy.Resource, []byte(text))
@@ -159,7 +172,7 @@ func (c *compilation) resourcePolicy(o Object, src config.Source, meta *metav1.O
 		c.accept(o)
 		return &config.Policy{Source: src, Document: text}
 	}
-	if old, _ := c.policyBefore(src); old != nil {
+	if old, at := c.policyBefore(src); old != nil && at == target {
 		c.refuse(o, api.ReasonInvalid, err.Error()+"; its last good form stays in force")
 		return old
 	}
@@ -228,7 +241,7 @@ func (c *compilation) principals(namespace string, list []api.PolicyPrincipal) (
 }
 
 func (c *compilation) principal(namespace string, p *api.PolicyPrincipal) (string, error) {
-	arns := policy.Names{Partition: c.out.Registry.Partition, Region: c.out.Registry.Region}
+	arns := c.names()
 	named := func(ref *api.PrincipalRef, arn func(account, name string) string) (string, error) {
 		account, problem := c.account(cmp.Or(ref.Namespace, namespace))
 		if problem != "" {
