@@ -37,6 +37,8 @@ var rules = []rule{
 		reason: "who may do what is decided from its arguments alone"},
 	{from: []string{"registry/group"}, deny: []string{"...", "net/http"}, allow: []string{"registry"},
 		reason: "which group a package is in, and what it allows, is a pure function of patterns and names"},
+	{from: []string{"registry/access"}, deny: []string{"...", "net/http"}, allow: []string{"registry", "registry/config", "registry/group", "registry/policy"},
+		reason: "what a request is judged by is compiled from documents alone"},
 	{from: []string{"registry/upstream"}, deny: []string{"..."}, allow: []string{"registry", "registry/config"},
 		reason: "the search order is a pure function of configuration"},
 	{from: []string{"registry/config"}, deny: []string{"..."}, allow: []string{"registry"},

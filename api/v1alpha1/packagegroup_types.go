@@ -53,7 +53,7 @@ type PackageGroupSpec struct {
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=520
 	// +kubebuilder:validation:XValidation:rule="self != '/*'",message="the group of all packages is Domain.spec.originControls"
-	// +kubebuilder:validation:XValidation:rule="self.matches('^/[a-z]+/[^/#\\\\s]*(/[^/#\\\\s]*)?[*~$]$')",message="a pattern is /format/*, /format/namespace/*, or ends with a namespace or a name and ~, or with a name and $"
+	// +kubebuilder:validation:XValidation:rule="self == '/*' || self.matches('^/[a-z]+/[^/#\\\\s]*(/[^/#\\\\s]*)?[*~$]$')",message="a pattern is /format/*, /format/namespace/*, or ends with a namespace or a name and ~, or with a name and $"
 	Pattern string `json:"pattern"`
 	// What the group is for.
 	// +optional
