@@ -170,7 +170,7 @@ func (c *compilation) groupStates(doc *config.Domain, objects map[string]Object)
 		if !declared {
 			continue
 		}
-		state := GroupState{Object: o, Parent: n.Parent().Pattern().String(), Subgroups: int32(len(n.Children()))} //nolint:gosec // bounded by what fits into a cluster
+		state := GroupState{Object: o, Parent: n.Parent().Pattern().String(), Subgroups: int32(len(n.Children()))}
 		for _, w := range []struct {
 			way group.Way
 			to  *api.EffectiveControl
@@ -183,7 +183,7 @@ func (c *compilation) groupStates(doc *config.Domain, objects map[string]Object)
 
 func effective(n *group.Node, w group.Way) api.EffectiveControl {
 	e := n.Effective(w)
-	out := api.EffectiveControl{Restriction: api.GroupBlock, Repositories: int32(len(e.Repositories))} //nolint:gosec // at most 1,000, by the schema
+	out := api.EffectiveControl{Restriction: api.GroupBlock, Repositories: int32(len(e.Repositories))}
 	switch e.Mode {
 	case group.Allow:
 		out.Restriction = api.GroupAllow

@@ -39,7 +39,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := os.WriteFile(*out, source, 0o644); err != nil { //nolint:gosec // source code is for everybody to read
+	if err := os.WriteFile(*out, source, 0o644); err != nil {
 		log.Fatal(err)
 	}
 }

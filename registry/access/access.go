@@ -20,9 +20,9 @@ type Problem struct {
 
 // Registry is what holds in all domains. It is immutable.
 type Registry struct {
-	names         policy.Names
-	identities    *policy.Identities
-	organizations map[string]string // by account
+	names      policy.Names
+	identities *policy.Identities
+	orgs       map[string]string // by account
 }
 
 // Domain is what holds in one domain. It is immutable.
@@ -42,10 +42,10 @@ type repository struct {
 
 // CompileRegistry reads the registry's document.
 func CompileRegistry(doc *config.Registry) (*Registry, []Problem) {
-	r := &Registry{names: policy.Names{Partition: doc.Partition, Region: doc.Region}, organizations: map[string]string{}}
+	r := &Registry{names: policy.Names{Partition: doc.Partition, Region: doc.Region}, orgs: map[string]string{}}
 	for _, a := range doc.Accounts {
 		if a.Organization != "" {
-			r.organizations[a.ID] = a.Organization
+			r.orgs[a.ID] = a.Organization
 		}
 	}
 	var attached []policy.Attached
@@ -145,7 +145,7 @@ func (r *Registry) Names() policy.Names { return r.names }
 type Caller struct {
 	Principal policy.Principal
 	Groups    []string // that an identity provider told
-	// Context has the time, the address, the transport, the endpoint, the token and the tags of the request. Region, organizations and
+	// Context has the time, the address, the transport, the endpoint, the token and the tags of the request. Region, organization and
 	// the tags of the resource are filled in.
 	Context policy.Context
 }
@@ -162,7 +162,7 @@ func (r *Registry) request(c *Caller, action, resource string) policy.Request {
 	q := policy.Request{Principal: c.Principal, Action: action, Resource: resource, Context: c.Context}
 	q.Policies.Identity = r.identities.Of(c.Principal, c.Groups...)
 	q.Context.Region = r.names.Region
-	q.Context.Organization = r.organizations[c.Principal.Account]
+	q.Context.Organization = r.orgs[c.Principal.Account]
 	q.Context.ResourceTags = nil
 	return q
 }
@@ -170,7 +170,7 @@ func (r *Registry) request(c *Caller, action, resource string) policy.Request {
 func (d *Domain) request(c *Caller, action, resource string) policy.Request {
 	q := d.registry.request(c, action, resource)
 	q.Owner, q.Policies.Domain = d.doc.Owner, d.policy
-	q.Context.ResourceOrg = d.registry.organizations[d.doc.Owner]
+	q.Context.ResourceOrg = d.registry.orgs[d.doc.Owner]
 	return q
 }
 
