@@ -34,6 +34,14 @@ build: ## Build the binaries into bin/
 run: build ## Run Packhouse here with the samples and say what to type next
 	PORT='$(PORT)' hack/run.sh
 
+.PHONY: images
+images: build ## Build container images into bin/images (buildah, docker or podman)
+	hack/images.sh
+
+.PHONY: install
+install: ## Install CRDs and operator into the cluster of the current kubeconfig
+	kubectl apply --server-side -k config/default
+
 .PHONY: clean
 clean: ## Remove what was built and the data of "make run"
 	rm -rf $(BIN) packhouse-data tmp
@@ -47,6 +55,7 @@ generate: manifests ## Generate code: deep copies, the list of formats, the refe
 .PHONY: manifests
 manifests: ## Generate the CRDs from the API types
 	$(TOOL) controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(TOOL) controller-gen rbac:roleName=packhouse-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -62,7 +71,7 @@ lint: ## Run golangci-lint (the first time it is built, which takes minutes)
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is called
-	$(TOOL) govulncheck ./...
+	hack/vuln.sh
 
 .PHONY: verify
 verify: ## Before sending a change: generated files are fresh, lint, vet, vuln
@@ -93,6 +102,22 @@ crash: ## Kill the registry KILLS times during publishes and installs and check 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
+
+.PHONY: envtest
+envtest: ## Run the operator's tests against a real apiserver, which is built the first time
+	KUBEBUILDER_ASSETS=$$(hack/envtest.sh) REQUIRE_ENVTEST=1 $(GO) test -count=1 ./controllers/...
+
+.PHONY: e2e
+e2e: build ## Run the end-to-end tests on the cluster of E2E_KUBECONFIG, or on one that is started here (root)
+	hack/e2e.sh
+
+.PHONY: cluster-up
+cluster-up: ## Start a cluster of one node on this machine, without Docker (root)
+	hack/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## Stop it
+	hack/cluster down
 
 .PHONY: bench
 bench: build ## Compare with nginx, a bare Go server and Verdaccio; prints a table of ratios

@@ -47,6 +47,8 @@ var rules = []rule{
 		reason: "a contract knows the nouns only"},
 	{from: []string{"registry/auth"}, deny: []string{"..."}, allow: []string{"registry", "registry/policy"},
 		reason: "who is calling is found out without storage and configuration; what it needs is declared as an interface"},
+	{from: []string{"registry/secret"}, deny: []string{"..."}, allow: []string{"registry", "registry/auth"},
+		reason: "secrets are sealed and opened without knowing what they are for; where they are kept is declared as an interface"},
 	{from: []string{"registry/external/..."}, deny: []string{"..."},
 		allow:  []string{"registry", "registry/config", "registry/format", "registry/metadata", "registry/internal/..."},
 		reason: "the client of external connections knows the rows of its cache and nothing else of the registry"},

@@ -29,6 +29,12 @@ const (
 	ReasonTruncated      = "SearchTruncated" // more upstreams than are searched
 	ReasonCycle          = "UpstreamCycle"   // the upstreams lead back
 	ReasonDenied         = "DeniedByPolicy"  // a policy does not let the namespace do this
+	ReasonUnreachable    = "Unreachable"     // the registry does not answer
+	ReasonNotAvailable   = "NotAvailable"    // the registry's pods are not ready
+	ReasonRefused        = "Refused"         // the apiserver or the registry refused what the operator wanted
+	ReasonDeleting       = "Deleting"        // content is being removed
+	ReasonKeyMissing     = "KeyMissing"      // there is a volume without the key that it is sealed with
+	ReasonBadSecret      = "InvalidSecret"   // a Secret lacks something, or is for another host
 )
 
 // Status is what every kind reports.

@@ -8,6 +8,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type DomainSpec struct {
 	// Name of the domain, if it is another than that of the object: 2 to 50 lower-case letters, digits and hyphens.
 	// +optional
+	// +kubebuilder:validation:MaxLength=50
 	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9-]{0,48}[a-z0-9]$`
 	Name string `json:"name,omitempty"`
 	// Registry that serves the domain. Left out: the only one that there is.
@@ -28,6 +29,24 @@ type DomainSpec struct {
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// DomainStatus is what a domain reports.
+type DomainStatus struct {
+	Status `json:",inline"`
+	// Account that owns the domain: the one of its namespace.
+	// +optional
+	Account string `json:"account,omitempty"`
+	// ARN of the domain.
+	// +optional
+	ARN string `json:"arn,omitempty"`
+	// How many repositories are served.
+	// +optional
+	Repositories int32 `json:"repositories,omitempty"`
+	// Repositories whose content is kept and not served, because no Repository declares them any more.
+	// +optional
+	// +listType=atomic
+	Retained []string `json:"retained,omitempty"`
 }
 
 // TagValue of a resource.
@@ -51,6 +70,9 @@ const (
 // +kubebuilder:resource:categories=packhouse,shortName=phdom
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Account",type=string,JSONPath=`.status.account`
+// +kubebuilder:printcolumn:name="Repositories",type=integer,JSONPath=`.status.repositories`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="has(self.spec.name) || self.metadata.name.matches('^[a-z][a-z0-9-]{0,48}[a-z0-9]$')",message="a domain's name has 2 to 50 lower-case letters, digits and hyphens and begins with a letter; set spec.name if the object's name is another"
 type Domain struct {
@@ -61,7 +83,8 @@ type Domain struct {
 	// +kubebuilder:default={}
 	Spec DomainSpec `json:"spec,omitempty"`
 	// +optional
-	Status Status `json:"status,omitempty"`
+	// +kubebuilder:default={observedGeneration:-1}
+	Status DomainStatus `json:"status,omitempty"`
 }
 
 // OwnName is the name of the domain.

@@ -118,6 +118,7 @@ type PackageGroup struct {
 
 	Spec PackageGroupSpec `json:"spec"`
 	// +optional
+	// +kubebuilder:default={observedGeneration:-1}
 	Status PackageGroupStatus `json:"status,omitempty"`
 }
 

@@ -52,6 +52,7 @@ type PackageOriginConfiguration struct {
 
 	Spec PackageOriginConfigurationSpec `json:"spec"`
 	// +optional
+	// +kubebuilder:default={observedGeneration:-1}
 	Status Status `json:"status,omitempty"`
 }
 

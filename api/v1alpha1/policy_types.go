@@ -173,6 +173,7 @@ type DomainPolicy struct {
 
 	Spec DomainPolicySpec `json:"spec"`
 	// +optional
+	// +kubebuilder:default={observedGeneration:-1}
 	Status Status `json:"status,omitempty"`
 }
 
@@ -211,6 +212,7 @@ type RepositoryPolicy struct {
 
 	Spec RepositoryPolicySpec `json:"spec"`
 	// +optional
+	// +kubebuilder:default={observedGeneration:-1}
 	Status Status `json:"status,omitempty"`
 }
 
@@ -291,6 +293,7 @@ type IdentityPolicy struct {
 
 	Spec IdentityPolicySpec `json:"spec"`
 	// +optional
+	// +kubebuilder:default={observedGeneration:-1}
 	Status Status `json:"status,omitempty"`
 }
 

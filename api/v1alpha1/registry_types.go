@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // RegistrySpec is a package registry: one data plane with its database and its blobs.
 type RegistrySpec struct {
@@ -15,7 +19,6 @@ type RegistrySpec struct {
 	// +listType=map
 	// +listMapKey=namespace
 	// +kubebuilder:validation:MaxItems=1000
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b.id == a.id))",message="two namespaces cannot be one account: every id must be unique"
 	Accounts []Account `json:"accounts,omitempty"`
 	// Under which addresses clients reach the registry. Addresses in documents are made from these and from nothing else. Requests to
 	// a loopback address are always answered.
@@ -27,6 +30,107 @@ type RegistrySpec struct {
 	// Bounds of what the registry takes. Left out, they are those of CodeArtifact.
 	// +optional
 	Limits Limits `json:"limits,omitzero"`
+	// Volume for packages and, as long as there is no other database, their metadata.
+	// +optional
+	// +kubebuilder:default={}
+	Storage Storage `json:"storage,omitzero"`
+	// How the registry is reached inside the cluster, and from outside without an ingress.
+	// +optional
+	// +kubebuilder:default={}
+	Service Service `json:"service,omitzero"`
+	// The pods.
+	// +optional
+	// +kubebuilder:default={}
+	Pods Pods `json:"pods,omitzero"`
+	// Who may open connections to the pods. Managed: everybody those for packages and metrics, and nobody but the operator those of
+	// the admin API. None: there is no NetworkPolicy, or it is yours.
+	// +optional
+	// +kubebuilder:default=Managed
+	// +kubebuilder:validation:Enum=Managed;None
+	NetworkPolicy string `json:"networkPolicy,omitempty"`
+	// What becomes of the volume and of the sealing key when the object is deleted. Retain: they stay, and an object of the same name
+	// takes them up again. Delete: they are removed with it.
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// Storage of a registry.
+// +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="storageClassName cannot be changed: move the data to a new registry"
+type Storage struct {
+	// Size of the volume. It can grow where the storage class allows that.
+	// +optional
+	// +kubebuilder:default="10Gi"
+	Size resource.Quantity `json:"size,omitempty"`
+	// Storage class of the volume. Left out: the cluster's default.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	StorageClassName *string `json:"storageClassName,omitempty"`
+}
+
+// Service of a registry.
+type Service struct {
+	// +optional
+	// +kubebuilder:default=ClusterIP
+	// +kubebuilder:validation:Enum=ClusterIP;NodePort;LoadBalancer
+	Type corev1.ServiceType `json:"type,omitempty"`
+	// Annotations of the Service, for example for a load balancer.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=50
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// Pods of a registry.
+type Pods struct {
+	// Image to run. Left out: the one that belongs to the operator.
+	// +optional
+	// +kubebuilder:validation:MaxLength=500
+	Image string `json:"image,omitempty"`
+	// +optional
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+	// Secrets of the same namespace with which the image is pulled.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	ImagePullSecrets []LocalRef `json:"imagePullSecrets,omitempty"`
+	// CPU and memory. Left out: requests of 100m and 128Mi, and no limits.
+	// +optional
+	Resources corev1.ResourceRequirements `json:"resources,omitzero"`
+	// Labels that a node must have.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=50
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// Taints that are put up with.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+}
+
+// RegistryStatus is what a registry reports.
+type RegistryStatus struct {
+	Status `json:",inline"`
+	// Addresses under which clients reach the registry, the one for documents first.
+	// +optional
+	// +listType=atomic
+	Endpoints []string `json:"endpoints,omitempty"`
+	// Version of the registry that runs.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// How many domains and repositories are served.
+	// +optional
+	Domains int32 `json:"domains,omitempty"`
+	// +optional
+	Repositories int32 `json:"repositories,omitempty"`
+	// Domains, as <account>/<name>, whose content is kept and not served, because no Domain declares them any more.
+	// +optional
+	// +listType=atomic
+	Retained []string `json:"retained,omitempty"`
 }
 
 // ARN says how resource names begin: arn:<partition>:codeartifact:<region>:….
@@ -131,6 +235,11 @@ type Limits struct {
 // +kubebuilder:resource:categories=packhouse,shortName=phreg
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.status.endpoints[0]`
+// +kubebuilder:printcolumn:name="Domains",type=integer,JSONPath=`.status.domains`
+// +kubebuilder:printcolumn:name="Repositories",type=integer,JSONPath=`.status.repositories`
+// +kubebuilder:printcolumn:name="Version",type=string,priority=1,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Registry struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -140,7 +249,8 @@ type Registry struct {
 	// +kubebuilder:default={}
 	Spec RegistrySpec `json:"spec,omitempty"`
 	// +optional
-	Status Status `json:"status,omitempty"`
+	// +kubebuilder:default={observedGeneration:-1}
+	Status RegistryStatus `json:"status,omitempty"`
 }
 
 // RegistryList is a list of registries.

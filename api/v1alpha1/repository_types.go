@@ -8,6 +8,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type RepositorySpec struct {
 	// Name of the repository, if it is another than that of the object: 2 to 100 letters, digits, dots, underscores and hyphens.
 	// +optional
+	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`
 	Name string `json:"name,omitempty"`
 	// Domain of the repository.
@@ -41,9 +42,34 @@ type RepositorySpec struct {
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
 
+// RepositoryStatus is what a repository reports.
+type RepositoryStatus struct {
+	Status `json:",inline"`
+	// ARN of the repository.
+	// +optional
+	ARN string `json:"arn,omitempty"`
+	// Where clients find the repository, by package format.
+	// +optional
+	// +listType=map
+	// +listMapKey=format
+	Endpoints []RepositoryEndpoint `json:"endpoints,omitempty"`
+	// Where packages are looked for, in this order: names of repositories of the domain, beginning with this one, and of external
+	// connections.
+	// +optional
+	// +listType=atomic
+	SearchOrder []string `json:"searchOrder,omitempty"`
+}
+
+// RepositoryEndpoint is an address for the clients of a package format.
+type RepositoryEndpoint struct {
+	Format string `json:"format"`
+	URL    string `json:"url"`
+}
+
 // Upstream is a repository of the same domain.
 type Upstream struct {
 	// The repository's own name in the domain.
+	// +kubebuilder:validation:MaxLength=100
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`
 	Name string `json:"name"`
 }
@@ -63,6 +89,7 @@ type ConnectionRef struct {
 // +kubebuilder:printcolumn:name="Domain",type=string,JSONPath=`.spec.domainRef.name`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="has(self.spec.name) || self.metadata.name.matches('^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$')",message="a repository's name has 2 to 100 characters; set spec.name if the object's name is another"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.upstreams) || !self.spec.upstreams.exists(u, u.name == (has(self.spec.name) ? self.spec.name : self.metadata.name))",message="a repository cannot be its own upstream"
@@ -72,7 +99,8 @@ type Repository struct {
 
 	Spec RepositorySpec `json:"spec"`
 	// +optional
-	Status Status `json:"status,omitempty"`
+	// +kubebuilder:default={observedGeneration:-1}
+	Status RepositoryStatus `json:"status,omitempty"`
 }
 
 // OwnName is the name of the repository in its domain.

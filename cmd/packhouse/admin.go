@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,74 +15,51 @@ import (
 	"packhouse.dev/packhouse/registry/config"
 )
 
-// defaultDataDir is where "packhouse dev" keeps everything, relative to the folder that it runs in.
-const defaultDataDir = "packhouse-data"
-
-// target says which registry a command means.
-type target struct {
-	dataDir string
-	domain  string
-	owner   string
-}
-
-func (t *target) flags(c *cobra.Command) {
-	c.Flags().StringVar(&t.dataDir, "data-dir", dataDir(), "data directory of the running registry; also PACKHOUSE_DATA_DIR")
-	c.Flags().StringVar(&t.domain, "domain", "", "domain (default: the only one)")
-	c.Flags().StringVar(&t.owner, "domain-owner", "", "account id of the domain's owner, if several have a domain of that name")
-}
-
-func dataDir() string {
-	if dir := os.Getenv("PACKHOUSE_DATA_DIR"); dir != "" {
-		return dir
-	}
-	return defaultDataDir
-}
-
-// explain says what to do when no registry runs there.
-func (t *target) explain(err error) error {
-	if errors.Is(err, admin.ErrNotRunning) {
-		return fmt.Errorf("no registry runs in %s: start one with \"packhouse dev --data-dir %s\", or name its --data-dir", t.dataDir, t.dataDir)
-	}
-	return err
-}
-
-func tokenCommand() *cobra.Command {
-	var t target
+func tokenCommand(p *program) *cobra.Command {
+	t := target{program: p}
+	var q admin.TokenRequest
 	var duration time.Duration
 	c := &cobra.Command{
 		Use: "token", Short: "Print a token for a domain", Args: cobra.NoArgs,
 		Long: `Print a token of the root of the account that owns a domain. It is for that domain alone and lives 15 minutes to
 12 hours. Nothing else is printed, so that it can be put into a variable.`,
 		Example: `  export PACKHOUSE_TOKEN=$(packhouse token)
+  export PACKHOUSE_TOKEN=$(packhouse token --registry default -n packhouse --domain my-domain)    # of a registry in a cluster
   curl -H "Authorization: Bearer $(packhouse token --duration 15m)" http://127.0.0.1:8080/my-domain-111122223333/npm/my-repo/express`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			tok, err := admin.OpenDir(t.dataDir).Token(c.Context(), admin.TokenRequest{Domain: t.domain, Owner: t.owner, Duration: config.Duration(duration)})
-			if err != nil {
-				return t.explain(err)
-			}
-			_, err = fmt.Fprintln(c.OutOrStdout(), tok.Token)
-			return err
+			q.Duration = config.Duration(duration)
+			return t.do(c, func(ctx context.Context, at *found) error {
+				tok, err := at.admin.Token(ctx, q)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(c.OutOrStdout(), tok.Token)
+				return err
+			})
 		},
 	}
 	t.flags(c)
+	domainFlags(c, &q.Domain, &q.Owner)
 	c.Flags().DurationVar(&duration, "duration", auth.MaxLifetime, "how long the token lives: 15m to 12h")
 	return c
 }
 
-func statusCommand() *cobra.Command {
-	var t target
+func statusCommand(p *program) *cobra.Command {
+	t := target{program: p}
 	c := &cobra.Command{
 		Use: "status", Short: "Print what the running registry serves", Args: cobra.NoArgs,
-		Example: "  packhouse status",
+		Example: "  packhouse status\n  packhouse status --registry default -n packhouse",
 		RunE: func(c *cobra.Command, _ []string) error {
-			st, err := admin.OpenDir(t.dataDir).Status(c.Context())
-			if err != nil {
-				return t.explain(err)
-			}
-			return printStatus(c.OutOrStdout(), st)
+			return t.do(c, func(ctx context.Context, at *found) error {
+				st, err := at.admin.Status(ctx)
+				if err != nil {
+					return err
+				}
+				return printStatus(c.OutOrStdout(), st)
+			})
 		},
 	}
-	c.Flags().StringVar(&t.dataDir, "data-dir", dataDir(), "data directory of the running registry; also PACKHOUSE_DATA_DIR")
+	t.flags(c)
 	return c
 }
 
@@ -105,27 +80,28 @@ func printStatus(w io.Writer, st *admin.Status) error {
 	return tw.Flush()
 }
 
-func revokeCommand() *cobra.Command {
-	var t target
+func revokeCommand(p *program) *cobra.Command {
+	t := target{program: p}
+	var q admin.Revocation
 	c := &cobra.Command{
 		Use: "revoke {domain | token ID | principal ARN | source NAME}", Short: "End tokens of a domain that were issued before now",
 		Long:    "End tokens of a domain that were issued before now. The next request with one of them is refused.",
 		Example: "  packhouse revoke domain\n  packhouse revoke principal arn:aws:iam::111122223333:root --domain my-domain",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			q := admin.Revocation{Domain: t.domain, Owner: t.owner, Kind: args[0]}
-			if len(args) == 2 {
+			if q.Kind = args[0]; len(args) == 2 {
 				q.Value = args[1]
 			}
-			return t.explain(admin.OpenDir(t.dataDir).Revoke(c.Context(), q))
+			return t.do(c, func(ctx context.Context, at *found) error { return at.admin.Revoke(ctx, q) })
 		},
 	}
 	t.flags(c)
+	domainFlags(c, &q.Domain, &q.Owner)
 	return c
 }
 
-func collectCommand() *cobra.Command {
-	var t target
+func collectCommand(p *program) *cobra.Command {
+	t := target{program: p}
 	var grace time.Duration
 	c := &cobra.Command{
 		Use: "gc", Short: "Delete bytes that nothing refers to, now", Args: cobra.NoArgs,
@@ -133,19 +109,17 @@ func collectCommand() *cobra.Command {
 do not want to wait. It is safe at any time, also with --grace 0s during publishes.`,
 		Example: "  packhouse gc\n  packhouse gc --grace 0s",
 		RunE: func(c *cobra.Command, _ []string) error {
-			got, err := collect(c.Context(), &t, grace)
-			if err != nil {
-				return t.explain(err)
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d unused blobs were found, %d removed, %d left over from uploads; %d objects were deleted\n", got.Condemned, got.Swept, got.Orphans, got.Deleted)
-			return err
+			return t.do(c, func(ctx context.Context, at *found) error {
+				got, err := at.admin.Collect(ctx, admin.CollectRequest{Grace: config.Duration(grace)})
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(c.OutOrStdout(), "%d unused blobs were found, %d removed, %d left over from uploads; %d objects were deleted\n", got.Condemned, got.Swept, got.Orphans, got.Deleted)
+				return err
+			})
 		},
 	}
-	c.Flags().StringVar(&t.dataDir, "data-dir", dataDir(), "data directory of the running registry; also PACKHOUSE_DATA_DIR")
+	t.flags(c)
 	c.Flags().DurationVar(&grace, "grace", -1, "how long bytes must have been unused (default: as the registry does by itself)")
 	return c
-}
-
-func collect(ctx context.Context, t *target, grace time.Duration) (*admin.Collected, error) {
-	return admin.OpenDir(t.dataDir).Collect(ctx, admin.CollectRequest{Grace: config.Duration(grace)})
 }

@@ -62,7 +62,7 @@ func startDev(t *testing.T, dir, yaml string, args ...string) *running {
 	r := &running{dir: dir, manifest: filepath.Join(filepath.Dir(dir), "m.yaml"), out: &safeBuffer{}}
 	write(t, r.manifest, yaml)
 	ctx, cancel := context.WithCancel(context.Background())
-	c := root()
+	c := newProgram(programName).root()
 	c.SetArgs(append([]string{"dev", "-f", r.manifest, "--data-dir", dir, "--listen", "127.0.0.1:0"}, args...))
 	c.SetOut(r.out)
 	c.SetErr(r.out)
@@ -80,6 +80,7 @@ func startDev(t *testing.T, dir, yaml string, args ...string) *running {
 	eventually(t, "dev.json", func() bool {
 		select {
 		case err := <-done:
+			done <- err // for stop
 			t.Fatalf("packhouse dev ended: %v\n%s", err, r.out)
 		default:
 		}
@@ -210,7 +211,7 @@ func TestDevRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out := &safeBuffer{}
-			c := root()
+			c := newProgram(programName).root()
 			c.SetArgs(append([]string{"dev", "--listen", "127.0.0.1:0", "--data-dir", filepath.Join(t.TempDir(), "data")}, tt.args...))
 			c.SetOut(out)
 			c.SetErr(out)
@@ -226,7 +227,7 @@ func TestDevRefuses(t *testing.T) {
 
 func TestEveryCommandHasHelp(t *testing.T) {
 	t.Parallel()
-	for _, c := range root().Commands() {
+	for _, c := range newProgram(programName).root().Commands() {
 		if c.Short == "" || c.Name() != "version" && (c.Example == "" || c.Runnable() && c.RunE == nil) {
 			t.Errorf("%s: no help or no example", c.Name())
 		}

@@ -26,6 +26,8 @@ const tokenVariable = "PACKHOUSE_TOKEN"
 // login is one run of the command.
 type login struct {
 	target
+	domain     string
+	owner      string
 	repository string
 	endpoint   string
 	scope      string
@@ -33,8 +35,8 @@ type login struct {
 	dryRun     bool
 }
 
-func loginCommand() *cobra.Command {
-	var l login
+func loginCommand(p *program) *cobra.Command {
+	l := login{target: target{program: p}}
 	names := make([]string, 0, len(tools))
 	for _, t := range tools {
 		names = append(names, t.name)
@@ -44,24 +46,28 @@ func loginCommand() *cobra.Command {
 		Long: `Point a client at a repository and give it a fresh token, with the client's own config command. The token is for one
 domain and lives 12 hours, or as long as --duration says; then log in again.
 
-For a registry on another machine say --endpoint and --domain, and put a token into ` + tokenVariable + `.`,
+For a registry in a cluster say --registry and --namespace, and --endpoint if clients reach it at an address that it does not
+know, such as that of "packhouse port-forward". For one that you do not administer say --endpoint and --domain, and put a token
+into ` + tokenVariable + `.`,
 		Example: `  packhouse login npm --repository my-repo
   packhouse login npm --repository my-repo --scope @my-team    # only for packages @my-team/…
   packhouse login pnpm --repository my-repo --dry-run
+  packhouse login npm --registry default -n packhouse --domain my-domain --repository my-repo
   PACKHOUSE_TOKEN=… packhouse login yarn --endpoint https://packages.example.com --domain my-domain --domain-owner 111122223333 --repository my-repo`,
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(names, args[0]) {
-				return fmt.Errorf("say which client: packhouse login {%s}", strings.Join(names, " | "))
+				return fmt.Errorf("say which client: %s login {%s}", p.name, strings.Join(names, " | "))
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error { return l.run(c, args[0]) },
 	}
 	l.flags(c)
+	domainFlags(c, &l.domain, &l.owner)
 	f := c.Flags()
 	f.StringVar(&l.repository, "repository", "", "repository (default: the only one of the domain)")
-	f.StringVar(&l.endpoint, "endpoint", "", "base address of the registry (default: as the registry in --data-dir says)")
+	f.StringVar(&l.endpoint, "endpoint", "", "base address of the registry (default: as the registry says)")
 	f.StringVar(&l.scope, "scope", "", "use the repository for packages of this scope only, for example @my-team")
 	f.DurationVar(&l.duration, "duration", auth.MaxLifetime, "how long the token lives: 15m to 12h")
 	f.BoolVar(&l.dryRun, "dry-run", false, "print the commands, without the token, and run none")
@@ -70,7 +76,7 @@ For a registry on another machine say --endpoint and --domain, and put a token i
 
 func (l *login) run(c *cobra.Command, name string) error {
 	tool := tools[slices.IndexFunc(tools, func(t tool) bool { return t.name == name })]
-	s, err := l.settings(c.Context(), tool)
+	s, err := l.settings(c, tool)
 	if err != nil {
 		return err
 	}
@@ -107,26 +113,23 @@ type settings struct {
 // nerfDart is the registry's address without its scheme, as npm writes the keys of credentials.
 func (s *settings) nerfDart() string { return s.registry[strings.Index(s.registry, "//"):] }
 
-func (l *login) settings(ctx context.Context, t tool) (*settings, error) {
-	s := &settings{scope: l.scope}
+func (l *login) settings(c *cobra.Command, t tool) (*settings, error) {
+	s := &settings{scope: l.scope, token: os.Getenv(tokenVariable)}
 	if s.scope != "" && (s.scope[0] != '@' || len(s.scope) < 2 || strings.ContainsAny(s.scope[1:], "@/: =\t\n\"'")) {
 		return nil, fmt.Errorf("--scope %q: a scope looks like @my-team", s.scope)
 	}
+	inCluster, err := l.inCluster(c)
+	if err != nil {
+		return nil, err
+	}
 	ref := registry.DomainRef{Owner: l.owner, Name: l.domain}
 	endpoint := l.endpoint
-	if s.token = os.Getenv(tokenVariable); endpoint == "" || s.token == "" {
-		client := admin.OpenDir(l.dataDir)
-		st, err := client.Status(ctx)
+	if inCluster || endpoint == "" || s.token == "" {
+		err := l.do(c, func(ctx context.Context, at *found) (err error) {
+			ref, endpoint, err = l.ask(ctx, at, s)
+			return err
+		})
 		if err != nil {
-			return nil, l.explainLogin(err)
-		}
-		if ref, err = l.choose(st); err != nil {
-			return nil, err
-		}
-		if endpoint == "" && len(st.Endpoints) > 0 {
-			endpoint = st.Endpoints[0]
-		}
-		if err := l.issue(ctx, client, ref, s); err != nil {
 			return nil, err
 		}
 	}
@@ -144,6 +147,21 @@ func (l *login) settings(ctx context.Context, t tool) (*settings, error) {
 	return s, nil
 }
 
+// ask asks the registry for everything that was not said, and for a token.
+func (l *login) ask(ctx context.Context, at *found, s *settings) (ref registry.DomainRef, endpoint string, err error) {
+	st, err := at.admin.Status(ctx)
+	if err != nil {
+		return ref, "", l.explainLogin(err)
+	}
+	if ref, err = l.choose(st); err != nil {
+		return ref, "", err
+	}
+	if endpoint, err = l.chooseEndpoint(at, st); err != nil {
+		return ref, "", err
+	}
+	return ref, endpoint, l.issue(ctx, at.admin, ref, s)
+}
+
 // issue gets a token, unless nothing is to be done with it.
 func (l *login) issue(ctx context.Context, client *admin.Client, ref registry.DomainRef, s *settings) error {
 	if l.dryRun {
@@ -151,7 +169,7 @@ func (l *login) issue(ctx context.Context, client *admin.Client, ref registry.Do
 	}
 	tok, err := client.Token(ctx, admin.TokenRequest{Domain: ref.Name, Owner: ref.Owner, Duration: config.Duration(l.duration), Source: "packhouse login"})
 	if err != nil {
-		return l.explainLogin(err)
+		return err
 	}
 	s.token, s.expires = tok.Token, tok.ExpiresAt
 	return nil
@@ -161,7 +179,7 @@ func (l *login) explainLogin(err error) error {
 	if errors.Is(err, admin.ErrNotRunning) && l.endpoint != "" {
 		return fmt.Errorf("put a token for %s into %s, or name the --data-dir of a registry on this machine", l.endpoint, tokenVariable)
 	}
-	return l.explain(err)
+	return err
 }
 
 // choose finds domain and repository: the one that was named, or the only one. A slip does not become a working configuration of

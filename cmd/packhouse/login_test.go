@@ -156,7 +156,7 @@ func TestChoose(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := &login{target: target{domain: tt.domain, owner: tt.owner}, repository: tt.repository}
+			l := &login{domain: tt.domain, owner: tt.owner, repository: tt.repository}
 			got, err := l.choose(&admin.Status{Domains: tt.domains})
 			if tt.says != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.says) {
@@ -176,7 +176,7 @@ func TestLoginElsewhere(t *testing.T) {
 	log := client(t, "npm", "")
 	run := func(args ...string) (string, error) {
 		var out bytes.Buffer
-		c := root()
+		c := newProgram(programName).root()
 		c.SetArgs(append([]string{"login", "npm"}, args...))
 		c.SetOut(&out)
 		err := c.ExecuteContext(context.Background())

@@ -1,4 +1,5 @@
-// Command packhouse runs the registry on this machine and points clients at it.
+// Command packhouse runs the registry on this machine, administers it there and in clusters, and points clients at it. Called
+// kubectl-packhouse it is a plugin of kubectl.
 package main
 
 import (
@@ -17,11 +18,11 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := root().ExecuteContext(ctx)
+	err := newProgram(os.Args[0]).root().ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		if !errors.Is(err, errSaid) {
-			fmt.Fprintln(os.Stderr, "packhouse:", err)
+			fmt.Fprintln(os.Stderr, programName+":", err)
 		}
 		os.Exit(1)
 	}
@@ -30,18 +31,20 @@ func main() {
 // errSaid ends the command with a status after everything there is to say was printed.
 var errSaid = errors.New("failed")
 
-func root() *cobra.Command {
+func (p *program) root() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "packhouse",
+		Use:   programName,
 		Short: "A package registry that YAML files declare",
 		Long: `packhouse runs a package registry on this machine, with the same manifests that a cluster takes, and
 points npm, pnpm and Yarn at it.
 
-Start with "packhouse dev", then "packhouse login npm" in another terminal.`,
+Start with "packhouse dev", then "packhouse login npm" in another terminal. For a registry in a cluster, login, token, status,
+revoke and gc take --registry and --namespace, and go through your kubeconfig.`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	c.AddCommand(devCommand(), loginCommand(), tokenCommand(), statusCommand(), revokeCommand(), collectCommand(), versionCommand())
+	c.AddCommand(devCommand(), loginCommand(p), portForwardCommand(p), tokenCommand(p), statusCommand(p), revokeCommand(p), collectCommand(p), versionCommand())
+	p.rename(c)
 	return c
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	err := command().ExecuteContext(ctx)
 	stop()
 	if err != nil {
@@ -33,6 +35,8 @@ func main() {
 
 type flags struct {
 	listen, metrics, dataDir, database string
+	admin, adminTLS, sealingKey        string
+	drainDelay                         time.Duration
 	accessLog, verbose                 bool
 }
 
@@ -41,9 +45,10 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use: "registry", Short: "Serve packages", Version: version, Args: cobra.NoArgs,
 		Long: `Serve packages to npm and other clients. What is served is declared over the admin API, on the socket admin.sock in the
-data directory, and kept in the database.`,
+data directory and on --admin-listen, and kept in the database. SIGTERM ends it: /-/readyz says no, --drain-delay passes, requests
+under way finish within 25 seconds.`,
 		Example: `  registry --data-dir /var/lib/packhouse
-  registry --data-dir /var/lib/packhouse --database-file /etc/packhouse/database --listen :8443`,
+  registry --data-dir /var/lib/packhouse --database-file /etc/packhouse/database --admin-listen :8443 --admin-tls-dir /etc/packhouse/admin`,
 		SilenceUsage: true, SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.ErrOrStderr()) },
 	}
@@ -52,6 +57,10 @@ data directory, and kept in the database.`,
 	fl.StringVar(&f.metrics, "metrics-listen", ":9090", "address for /metrics, /-/healthz and /-/readyz; empty: none")
 	fl.StringVar(&f.dataDir, "data-dir", "/var/lib/packhouse", "folder for bytes, the sealing key and, without --database-file, metadata")
 	fl.StringVar(&f.database, "database-file", "", "file with the connection string of a PostgreSQL database")
+	fl.StringVar(&f.admin, "admin-listen", "", "address for the admin API with mutual TLS 1.3, beside the socket; empty: none")
+	fl.StringVar(&f.adminTLS, "admin-tls-dir", "", "folder with tls.crt, tls.key and ca.crt for --admin-listen; files that change are read again")
+	fl.StringVar(&f.sealingKey, "sealing-key-file", "", "file with the sealing key in base64, 32 bytes or more, that others cannot read (default: sealing.key in the data directory, made at the first start)")
+	fl.DurationVar(&f.drainDelay, "drain-delay", 0, "how long requests are still taken after /-/readyz says no, for balancers to notice")
 	fl.BoolVar(&f.accessLog, "access-log", false, "log every request, also reads")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	return c
@@ -63,7 +72,13 @@ func (f *flags) run(ctx context.Context, stderr io.Writer) (err error) {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
-	opt := plane.Options{DataDir: f.dataDir, Version: version, Logger: log, AccessLog: f.accessLog}
+	if (f.admin == "") != (f.adminTLS == "") {
+		return errors.New("--admin-listen and --admin-tls-dir go together: the admin API is not served without certificates")
+	}
+	opt := plane.Options{
+		DataDir: f.dataDir, Version: version, Logger: log, AccessLog: f.accessLog,
+		SealingKeyFile: f.sealingKey, AdminListen: f.admin, AdminTLSDir: f.adminTLS, DrainDelay: max(f.drainDelay, 0),
+	}
 	if f.database != "" {
 		// In a file, because arguments and environment are read by others.
 		text, err := os.ReadFile(f.database)
@@ -91,6 +106,9 @@ func (f *flags) run(ctx context.Context, stderr io.Writer) (err error) {
 		a := []any{"version", version, "listen", packages.Addr().String(), "data", f.dataDir}
 		if operations != nil {
 			a = append(a, "metrics", operations.Addr().String())
+		}
+		if addr := p.AdminAddr(); addr != nil {
+			a = append(a, "admin", addr.String())
 		}
 		log.Info("serving", a...)
 		return nil

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"archive/tar"
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,34 +20,62 @@ import (
 	"packhouse.dev/packhouse/registry/config"
 )
 
-// start runs the command and returns what it says when it serves.
-func start(t *testing.T, args ...string) (said struct{ Msg, Listen, Metrics string }, stop func()) {
+// running is the command, running.
+type running struct {
+	Msg, Listen, Metrics, Admin string // as it says when it serves
+	log                         *lockedBuffer
+	interrupt                   func()       // as SIGTERM does
+	wait                        func() error // until it has ended
+}
+
+// lockedBuffer is a buffer that can be read while it is written to.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// start runs the command and returns when it serves.
+func start(t *testing.T, args ...string) (_ *running, stop func()) {
 	t.Helper()
 	r, w := io.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
+	run := &running{log: &lockedBuffer{}, interrupt: cancel}
 	c := command()
 	c.SetArgs(append([]string{"--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"}, args...))
-	c.SetErr(w)
+	c.SetErr(io.MultiWriter(run.log, w))
 	done := make(chan error, 1)
 	go func() {
 		err := c.ExecuteContext(ctx)
 		_ = w.CloseWithError(err)
 		done <- err
 	}()
+	run.wait = sync.OnceValue(func() error { return <-done })
 	lines := bufio.NewScanner(r)
-	for said.Msg != "serving" {
+	for run.Msg != "serving" {
 		if !lines.Scan() {
 			cancel()
-			t.Fatalf("it ended: %v", <-done)
+			t.Fatalf("it ended: %v", run.wait())
 		}
-		if err := json.Unmarshal(lines.Bytes(), &said); err != nil {
+		if err := json.Unmarshal(lines.Bytes(), run); err != nil {
 			t.Fatalf("%s: %v", lines.Bytes(), err)
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, r) }()
-	return said, func() {
+	return run, func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := run.wait(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -119,6 +152,10 @@ func TestRefuses(t *testing.T) {
 		"no database file":        {"--database-file", filepath.Join(t.TempDir(), "none")},
 		"an empty database file":  {"--database-file", empty},
 		"an address that is none": {"--listen", "127.0.0.1:x"},
+		"no certificates":         {"--admin-listen", "127.0.0.1:0"},
+		"certificates for nobody": {"--admin-tls-dir", t.TempDir()},
+		"no certificates there":   {"--admin-listen", "127.0.0.1:0", "--admin-tls-dir", t.TempDir()},
+		"no sealing key":          {"--sealing-key-file", filepath.Join(t.TempDir(), "none")},
 	} {
 		c := command()
 		c.SetArgs(append([]string{"--data-dir", t.TempDir(), "--metrics-listen", ""}, args...))
@@ -140,4 +177,20 @@ func TestCollect(t *testing.T) {
 			t.Errorf("grace %v: %+v, %v", grace, got, err)
 		}
 	}
+}
+
+// tgz packs a package.json as npm does.
+func tgz(t *testing.T, manifest string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	err := w.WriteHeader(&tar.Header{Name: "package/package.json", Mode: 0o644, Size: int64(len(manifest))})
+	if err == nil {
+		_, err = io.WriteString(w, manifest)
+	}
+	if err = errors.Join(err, w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

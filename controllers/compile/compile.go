@@ -7,6 +7,7 @@ package compile
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/policy"
+	"packhouse.dev/packhouse/registry/upstream"
 )
 
 // Objects are all objects that there are, as they were read, in any order.
@@ -88,6 +90,16 @@ type Result struct {
 	Conditions []Condition
 	// Groups has what package groups show in their status, in order of the objects.
 	Groups []GroupState
+	// Served has what is served of each Domain and Repository that is in the documents, also where that is an earlier declaration.
+	Served map[Object]Served
+}
+
+// Served says where an object's content is.
+type Served struct {
+	Domain     registry.DomainRef
+	ARN        string
+	Repository string   // "": the object is a Domain
+	Search     []string // repositories and connections, in the order in which packages are looked for
 }
 
 // Problems are the conditions that are false.
@@ -179,9 +191,34 @@ func (c *compilation) resolved(o Object, reason string, problems []string) {
 	c.say(o, api.ConditionResolvedRefs, false, reason, strings.Join(problems, "; "))
 }
 
+// served says where a domain and its repositories are.
+func (c *compilation) served(d *domain) {
+	ref := d.doc.Ref()
+	arn := func(kind, name string) string {
+		return fmt.Sprintf("arn:%s:codeartifact:%s:%s:%s/%s", c.out.Registry.Partition, c.out.Registry.Region, ref.Owner, kind, name)
+	}
+	c.out.Served[Object{"Domain", d.object.Namespace, d.object.Name}] = Served{Domain: ref, ARN: arn("domain", ref.Name)}
+	for _, re := range d.repos {
+		at := Served{Domain: ref, ARN: arn("repository", ref.Name+"/"+re.doc.Name), Repository: re.doc.Name}
+		plan := c.plan(re, d)
+		names := plan.Names()
+		plan.Search(func(int) bool { return false }, func(s upstream.Step) bool {
+			if s.Connection != "" {
+				at.Search = append(at.Search, s.Connection)
+			} else {
+				at.Search = append(at.Search, names[s.Repository])
+			}
+			return true
+		})
+		c.out.Served[Object{"Repository", re.object.Namespace, re.object.Name}] = at
+	}
+}
+
 // finish puts everything into its order.
 func (c *compilation) finish() {
+	c.out.Served = map[Object]Served{}
 	for _, d := range c.domains {
+		c.served(d)
 		slices.SortFunc(d.doc.Repositories, func(a, b config.Repository) int { return strings.Compare(a.Name, b.Name) })
 		slices.SortFunc(d.doc.Connections, func(a, b config.Connection) int { return strings.Compare(a.Name, b.Name) })
 		c.out.Domains = append(c.out.Domains, *d.doc)

@@ -195,16 +195,20 @@ func (c *compilation) truncated(re *repo, d *domain) {
 	if slices.ContainsFunc(c.out.Conditions, func(x Condition) bool { return x.Object == o && x.Type == api.ConditionResolvedRefs }) {
 		return
 	}
-	plan := upstream.New(re.doc.Name, c.limits.SearchedUpstreams, func(name string) (upstream.Node, bool) {
+	if c.plan(re, d).Truncated() {
+		c.resolved(o, api.ReasonTruncated, []string{fmt.Sprintf("only the first %d upstreams are searched (searchedUpstreams)", c.limits.SearchedUpstreams)})
+		return
+	}
+	c.resolved(o, "", nil)
+}
+
+// plan is where packages are looked for from a repository.
+func (c *compilation) plan(re *repo, d *domain) *upstream.Plan {
+	return upstream.New(re.doc.Name, c.limits.SearchedUpstreams, func(name string) (upstream.Node, bool) {
 		r := d.repos[name]
 		if r == nil {
 			return upstream.Node{}, false
 		}
 		return upstream.Node{Upstreams: r.doc.Upstreams, Connections: r.doc.Connections}, true
 	})
-	if plan.Truncated() {
-		c.resolved(o, api.ReasonTruncated, []string{fmt.Sprintf("only the first %d upstreams are searched (searchedUpstreams)", c.limits.SearchedUpstreams)})
-		return
-	}
-	c.resolved(o, "", nil)
 }

@@ -4,6 +4,9 @@
 //
 //	POST /v1/tokens          TokenRequest → Token
 //	PUT  /v1/configuration   Configuration → Applied
+//	GET  /v1/configuration   → Configuration
+//	PUT  /v1/secrets         Secrets → {}
+//	POST /v1/removals        Removal → {}
 //	GET  /v1/status          → Status
 //	POST /v1/gc              CollectRequest → Collected
 //	POST /v1/revocations     Revocation → {}
@@ -24,6 +27,8 @@ const (
 	PathStatus        = "/v1/status"
 	PathCollect       = "/v1/gc"
 	PathRevocations   = "/v1/revocations"
+	PathSecrets       = "/v1/secrets"
+	PathRemovals      = "/v1/removals"
 )
 
 // SocketName is the name of the unix socket in a data directory.
@@ -46,11 +51,12 @@ type Token struct {
 	Owner     string    `json:"domainOwner"`
 }
 
-// Configuration is everything that is declared. Generation 0 takes the next one.
+// Configuration is everything that is declared. Generation 0 takes the next one. One that is read has the highest numbers of its
+// documents, and none at all (Registry nil) if nothing was ever declared.
 type Configuration struct {
 	Epoch      int64            `json:"epoch,omitempty"`
 	Generation int64            `json:"generation,omitempty"`
-	Registry   *config.Registry `json:"registry"`
+	Registry   *config.Registry `json:"registry,omitempty"`
 	Domains    []config.Domain  `json:"domains,omitempty"`
 }
 
@@ -69,19 +75,53 @@ type Problem struct {
 // Status is what a registry serves now.
 type Status struct {
 	Version   string         `json:"version"`
+	Schema    int            `json:"schema"`   // of the configuration documents that this build reads
+	Instance  string         `json:"instance"` // another one after every start
 	StartedAt time.Time      `json:"startedAt"`
 	Ready     bool           `json:"ready"`
 	Endpoints []string       `json:"endpoints,omitempty"` // base addresses for clients, without a slash at the end
 	Domains   []DomainStatus `json:"domains,omitempty"`
+	// Epoch and Generation of the registry's own document in force.
+	Epoch      int64 `json:"epoch"`
+	Generation int64 `json:"generation"`
 }
 
 // DomainStatus is one domain, served or not.
 type DomainStatus struct {
 	Name         string   `json:"name"`
 	Owner        string   `json:"owner"`
-	State        string   `json:"state"`
+	State        string   `json:"state"`  // Active, or Detached: content is kept and not served
+	Holder       string   `json:"holder"` // UID of the namespace whose content it is
+	Epoch        int64    `json:"epoch"`
 	Generation   int64    `json:"generation"` // of the configuration in force
 	Repositories []string `json:"repositories,omitempty"`
+	Retained     []string `json:"retained,omitempty"` // repositories whose content is kept and not served
+}
+
+// Secrets are all secrets that a configuration names. Those that are not among them are forgotten. They are stored sealed, never
+// shown again and never logged.
+type Secrets struct {
+	Secrets []Secret `json:"secrets"`
+}
+
+// Secret proves to another registry who is asking: username and password, or a token.
+type Secret struct {
+	Name     string `json:"name"` // as config.Connection.Credentials has it
+	Host     string `json:"host"` // the only one that it is sent to, with the port unless it is the scheme's own
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+	Token    string `json:"token,omitempty"`
+}
+
+// Removal deletes content for good that is not declared any more: of a repository, or of a domain with all its repositories. The name
+// is free at once; the bytes go with collection. What is not there is no error, what is declared is registry.ErrConflict, and so is
+// content of another holder or administrator.
+type Removal struct {
+	Domain     string `json:"domain"`
+	Owner      string `json:"domainOwner"`
+	Repository string `json:"repository,omitempty"`
+	// Holder is the UID of the namespace whose content it is: the domain's, or, with a repository, its administrator's.
+	Holder string `json:"holder"`
 }
 
 // CollectRequest asks for a collection now.
@@ -92,6 +132,7 @@ type CollectRequest struct {
 
 // Collected tells what a collection did.
 type Collected struct {
+	Cleared   int `json:"cleared"`   // package versions of removed repositories and domains
 	Condemned int `json:"condemned"` // blobs that nothing refers to
 	Swept     int `json:"swept"`     // rows removed
 	Orphans   int `json:"orphans"`   // objects of uploads that came to nothing

@@ -16,7 +16,7 @@ import (
 )
 
 // maxAnswer is how much of an answer is read, in bytes.
-const maxAnswer = 16 << 20
+const maxAnswer = 64 << 20
 
 // ErrNotRunning says that nobody listens on the socket of a data directory.
 var ErrNotRunning = errors.New("no registry is running there")
@@ -55,6 +55,23 @@ func (c *Client) Token(ctx context.Context, q TokenRequest) (*Token, error) {
 // Apply puts a configuration in force.
 func (c *Client) Apply(ctx context.Context, q Configuration) (*Applied, error) {
 	return call[Applied](ctx, c, http.MethodPut, PathConfiguration, q)
+}
+
+// Configuration reads what was last applied.
+func (c *Client) Configuration(ctx context.Context) (*Configuration, error) {
+	return call[Configuration](ctx, c, http.MethodGet, PathConfiguration, nil)
+}
+
+// PutSecrets replaces all secrets.
+func (c *Client) PutSecrets(ctx context.Context, q Secrets) error {
+	_, err := call[struct{}](ctx, c, http.MethodPut, PathSecrets, q)
+	return err
+}
+
+// Remove deletes content that is not declared any more.
+func (c *Client) Remove(ctx context.Context, q Removal) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, PathRemovals, q)
+	return err
 }
 
 // Status asks what is served.

@@ -6,7 +6,7 @@
 //
 // Where a request may go:
 //
-//	origin    the scheme, host and port of the connection's address: with credentials
+//	origin    the scheme, host and port of the connection's address: with credentials, if that is the host they are for
 //	named     a host in the connection's hosts, or https at the origin's host: without credentials
 //	foreign   anything else: https on port 443 at a public address, without credentials, and only for files that a redirect leads
 //	          there, or if the connection's hosts have "*"
@@ -60,8 +60,9 @@ type Options struct {
 	Store    Store
 	Keeper   Keeper
 	SpoolDir string // for documents under way; files in it have no name
-	// Secret returns the credentials that a connection names: JSON {"username", "password"} or {"token"}. nil: there are none, and
-	// a connection that names some cannot be asked.
+	// Secret returns the credentials that a connection names: JSON {"host", "username", "password"} or {"host", "token"}. They are
+	// sent to that host and no other; it has a port unless it is the scheme's own. nil: there are none, and a connection that names
+	// some cannot be asked.
 	Secret    func(ctx context.Context, name string) ([]byte, error)
 	Now       func() time.Time // of freshness; default time.Now
 	Logger    *slog.Logger     // failed fetches; default none

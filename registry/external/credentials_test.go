@@ -84,14 +84,56 @@ func TestCredentialsThatCannotBeHad(t *testing.T) {
 	w := newWorld(t, nil)
 	asked := false
 	conn := connection(w.serve(t, "a.example.com", func(http.ResponseWriter, *http.Request) { asked = true }))
-	for _, name := range []string{"missing", "broken"} {
+	for _, name := range []string{"missing", "broken", "homeless"} {
 		conn.Credentials = name
 		_, err := w.Client.Open(t.Context(), conn, "x", 0)
-		if !errors.Is(err, registry.ErrUnavailable) || strings.Contains(err.Error(), canary) {
+		if !errors.Is(err, registry.ErrUnavailable) || errors.Is(err, registry.ErrNotFound) || strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if asked {
 		t.Error("the upstream was asked without credentials")
+	}
+}
+
+// Whoever declares a connection chooses its address, and must not choose where somebody's credentials go.
+func TestCredentialsGoToTheirHostOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	var told []string
+	record := func(_ http.ResponseWriter, r *http.Request) {
+		told = append(told, r.Host+" "+r.Header.Get("Authorization"))
+	}
+	secure := w.serve(t, "a.example.com", record)
+	plain := w.serveMemory(t, "a.example.com", record)
+	for _, tt := range []struct {
+		url, host string
+		sent      bool
+	}{
+		{secure, "a.example.com", true}, {secure, "a.example.com:443", true}, {secure, "A.Example.com.", true}, {plain, "a.example.com:80", true},
+		{secure, "b.example.com", false}, {secure, "example.com", false}, {secure, "a.example.com:8443", false}, {secure, "https://a.example.com", false},
+		{plain, "a.example.com:443", false}, {secure, "*", false},
+	} {
+		told = nil
+		conn := connection(tt.url)
+		conn.Credentials = "for " + tt.host
+		b, err := w.Client.Open(t.Context(), conn, "x", 0)
+		if !tt.sent {
+			if !errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), "another host") || strings.Contains(err.Error(), canary) || told != nil {
+				t.Errorf("%s with a secret for %s: %v; told %q", tt.url, tt.host, err, told)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s with a secret for %s: %v", tt.url, tt.host, err)
+			continue
+		}
+		b.Close()
+		if diff := cmp.Diff([]string{"a.example.com Bearer " + canary}, told); diff != "" {
+			t.Errorf("%s with a secret for %s (-want +got):\n%s", tt.url, tt.host, diff)
+		}
+	}
+	if strings.Contains(w.log.String(), canary) {
+		t.Error("the log has a secret")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/metadata"
@@ -58,13 +60,18 @@ func newWorld(t testing.TB, store *memStore) *world {
 		Secret: func(_ context.Context, name string) ([]byte, error) {
 			switch name {
 			case "basic":
-				return []byte(`{"username":"ci","password":"` + canary + `"}`), nil
+				return []byte(`{"host":"a.example.com","username":"ci","password":"` + canary + `"}`), nil
 			case "token":
-				return []byte(`{"token":"` + canary + `"}`), nil
+				return []byte(`{"host":"A.example.com:443","token":"` + canary + `"}`), nil
 			case "broken":
-				return []byte(`{"token":"` + canary + `","username":"too"}`), nil
+				return []byte(`{"host":"a.example.com","token":"` + canary + `","username":"too"}`), nil
+			case "homeless":
+				return []byte(`{"token":"` + canary + `"}`), nil
 			}
-			return nil, errors.New("no such secret")
+			if host, ok := strings.CutPrefix(name, "for "); ok {
+				return json.Marshal(map[string]string{"host": host, "token": canary})
+			}
+			return nil, fmt.Errorf("no such secret: %w", registry.ErrNotFound)
 		},
 		Dial: w.dial,
 	})

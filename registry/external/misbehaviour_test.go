@@ -147,7 +147,7 @@ func TestMisbehaviour(t *testing.T) {
 				w := newWorld(t, nil)
 				l := &list{body: `{"v":1}`}
 				conn := connection(w.serve(t, "r.example.com", l.ServeHTTP))
-				conn.Credentials = "token"
+				conn.Credentials = "for r.example.com"
 				q := format.SourceRequest{Path: "x", MaxBytes: 1 << 20, Types: []string{"application/json"}}
 				if copied {
 					if _, err := w.source(conn).Document(t.Context(), q); err != nil {

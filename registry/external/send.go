@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -157,7 +158,9 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// authorize adds the connection's credentials. If they cannot be had, nothing is sent: an anonymous answer could be a different one.
+// authorize adds the connection's credentials. If they cannot be had, or are for another host, nothing is sent: an anonymous answer
+// could be a different one. The host is the word of whoever owns the secret, and the connection's address is that of whoever declares
+// the connection.
 func (c *Client) authorize(ctx context.Context, s *site, req *http.Request) error {
 	if s.conn.Credentials == "" {
 		return nil
@@ -167,12 +170,16 @@ func (c *Client) authorize(ctx context.Context, s *site, req *http.Request) erro
 	}
 	secret, err := c.opt.Secret(ctx, s.conn.Credentials)
 	if err != nil {
-		return fmt.Errorf("connection %s: credentials: %w: %w", s.conn.Name, registry.ErrUnavailable, err)
+		// Not %w: a secret that is not found must not look like a package that the upstream does not have.
+		return fmt.Errorf("connection %s: credentials: %w: %s", s.conn.Name, registry.ErrUnavailable, err.Error())
 	}
-	var cred struct{ Username, Password, Token string }
+	var cred struct{ Host, Username, Password, Token string }
 	// The error of decoding quotes what it read, so it is not passed on.
 	if json.Unmarshal(secret, &cred) != nil || (cred.Token == "") == (cred.Username == "") {
 		return fmt.Errorf("connection %s: %w: its credentials are neither a token nor user name and password", s.conn.Name, registry.ErrUnavailable)
+	}
+	if host, port := hostPort(req.URL); !matchesHost(cred.Host, host, port, defaultPort(req.URL.Scheme)) {
+		return fmt.Errorf("connection %s: %w: its credentials are for another host than %s", s.conn.Name, registry.ErrUnavailable, net.JoinHostPort(host, port))
 	}
 	if cred.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+cred.Token)

@@ -1,4 +1,4 @@
-// Package gc gives back bytes that nothing refers to. Rows and their foreign keys decide every race against publishing; the grace only
+// Package gc removes the rows of what was deleted, and gives back bytes that nothing refers to. Rows and their foreign keys decide every race against publishing; the grace only
 // saves uploads of what will soon be published again (data model, "Collection").
 package gc
 
@@ -47,6 +47,7 @@ type Collector struct{ opt Options }
 
 // Report tells what a collection did.
 type Report struct {
+	Cleared   int // package versions of removed repositories and domains
 	Condemned int // blobs that nothing refers to
 	Swept     int // rows removed
 	Orphans   int // objects that no row named
@@ -90,7 +91,7 @@ func (c *Collector) Run(ctx context.Context) {
 		case err != nil:
 			c.opt.Logger.Warn("collection failed; the next one goes on", "error", err)
 		case r != Report{}:
-			c.opt.Logger.Info("collected", "condemned", r.Condemned, "swept", r.Swept, "orphans", r.Orphans, "deleted", r.Deleted)
+			c.opt.Logger.Info("collected", "cleared", r.Cleared, "condemned", r.Condemned, "swept", r.Swept, "orphans", r.Orphans, "deleted", r.Deleted)
 		}
 	}
 }
@@ -115,6 +116,7 @@ func (c *Collector) Once(ctx context.Context, grace time.Duration) (r Report, er
 		name string
 		do   func() error
 	}{
+		{"clear", func() error { return c.clear(ctx, &r) }},
 		{"sweep", func() (err error) { r.Swept, err = c.opt.Store.Sweep(ctx, before); return err }},
 		{"condemn", func() (err error) { r.Condemned, err = c.opt.Store.Condemn(ctx, before); return err }},
 		{"sweep", func() error { return c.sweepAtOnce(ctx, before, grace, &r) }},
@@ -140,6 +142,16 @@ func (c *Collector) sweepAtOnce(ctx context.Context, before time.Time, grace tim
 	}
 	n, err := c.opt.Store.Sweep(ctx, before)
 	r.Swept += n
+	if err != nil {
+		return err
+	}
+	return c.clear(ctx, r) // what held a removed domain is gone now
+}
+
+// clear removes rows of what was removed.
+func (c *Collector) clear(ctx context.Context, r *Report) error {
+	n, err := c.opt.Store.Clear(ctx)
+	r.Cleared += n
 	return err
 }
 

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, orphanAge time.Duration) *world {
 	must(t, err)
 	b := &faulty{Store: files}
 	d, err := s.Declare(t.Context(), metadata.Declaration{
-		Ref: registry.DomainRef{Owner: "111122223333", Name: "d"}, Holder: "h", Generation: 1, Body: []byte("{}"),
+		Ref: ref, Holder: "h", Generation: 1, Body: []byte("{}"),
 		Repositories: []metadata.DeclaredRepository{{Name: "r", Administrator: "h"}},
 	})
 	must(t, err)
@@ -72,6 +72,8 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+var ref = registry.DomainRef{Owner: "111122223333", Name: "d"}
 
 var pkg = registry.PackageID{Format: "npm", Name: "p"}
 
@@ -196,6 +198,94 @@ func TestOneAtATime(t *testing.T) {
 	must(t, w.store.Release(t.Context(), l))
 	if _, err := w.gc.Once(t.Context(), 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// declare puts a configuration with these repositories in force and returns their rows.
+func (w *world) declare(repositories ...string) []metadata.Repository {
+	w.t.Helper()
+	decl := metadata.Declaration{Ref: ref, Holder: "h", Body: []byte(strings.Join(repositories, " "))}
+	for _, r := range repositories {
+		decl.Repositories = append(decl.Repositories, metadata.DeclaredRepository{Name: r, Administrator: "h"})
+	}
+	d, err := w.store.Declare(w.t.Context(), decl)
+	must(w.t, err)
+	w.domain = d.Domain.ID
+	return d.Repositories
+}
+
+// A removed repository gives back what nobody else has; a new one of its name starts empty.
+func TestRemovedRepository(t *testing.T) {
+	w := newWorld(t, 0)
+	rows := w.declare("r", "s")
+	must(t, w.publish("1", "shared"))
+	must(t, w.publish("2", "alone"))
+	w.repo = rows[1].ID
+	must(t, w.publish("1", "shared"))
+	w.declare("s")
+	must(t, w.store.Remove(t.Context(), metadata.Removal{Domain: ref, Repository: "r", Holder: "h"}))
+	w.repo = w.declare("r", "s")[0].ID
+	if rows, err := w.store.Packages(t.Context(), []metadata.RepositoryID{w.repo}, pkg); err != nil || len(rows) > 0 {
+		t.Errorf("a new repository has %v, %v", rows, err)
+	}
+	must(t, w.publish("3", "new"))
+	// Within the grace rows go and bytes stay: they may come again.
+	if r, err := w.gc.Once(t.Context(), time.Hour); err != nil || r != (gc.Report{Cleared: 2}) || w.objects() != 3 {
+		t.Errorf("within the grace: %+v, %v; %d objects", r, err, w.objects())
+	}
+	if r, err := w.gc.Once(t.Context(), 0); err != nil || r != (gc.Report{Condemned: 1, Swept: 1, Deleted: 1}) || w.objects() != 2 {
+		t.Errorf("without a grace: %+v, %v; %d objects", r, err, w.objects())
+	}
+	for version, repository := range map[string]metadata.RepositoryID{"3": w.repo, "1": rows[1].ID} {
+		w.repo = repository
+		body, err := w.keeper.Open(t.Context(), w.version(version).Files[0], -1)
+		must(t, err)
+		must(t, body.Close())
+	}
+}
+
+// A removed domain goes with all its bytes, in one collection without a grace; a domain of the same name that came since keeps its own.
+func TestRemovedDomain(t *testing.T) {
+	w := newWorld(t, 0)
+	must(t, w.publish("1", "x"))
+	must(t, w.publish("2", "y"))
+	old := w.domain
+	must(t, w.store.Undeclare(t.Context(), ref, 0, 0))
+	must(t, w.store.Remove(t.Context(), metadata.Removal{Domain: ref, Holder: "h"}))
+	w.repo = w.declare("r")[0].ID
+	must(t, w.publish("1", "x"))
+	if r, err := w.gc.Once(t.Context(), 0); err != nil || r != (gc.Report{Cleared: 2, Condemned: 2, Swept: 2, Deleted: 2}) || w.objects() != 1 {
+		t.Errorf("%+v, %v; %d objects", r, err, w.objects())
+	}
+	body, err := w.keeper.Open(t.Context(), w.version("1").Files[0], 1)
+	must(t, err)
+	must(t, body.Close())
+	if _, err := w.store.Update(t.Context(), old, func(tx metadata.Tx) error { return tx.Record(metadata.Change{}) }); err == nil {
+		t.Error("the old domain's row is still there")
+	}
+	if r, err := w.gc.Once(t.Context(), 0); err != nil || r != (gc.Report{}) {
+		t.Errorf("afterwards: %+v, %v", r, err)
+	}
+}
+
+// broken is a store that cannot clear.
+type broken struct{ *sql.Store }
+
+var errBroken = errors.New("broken")
+
+func (broken) Clear(context.Context) (int, error) { return 1, errBroken }
+
+// What cannot be cleared holds up no other step.
+func TestFailingClear(t *testing.T) {
+	w := newWorld(t, 0)
+	must(t, w.publish("1", "x"))
+	w.remove("1")
+	c := gc.New(gc.Options{Store: broken{w.store}, Blobs: w.blobs})
+	if r, err := c.Once(t.Context(), time.Hour); !errors.Is(err, errBroken) || r.Cleared != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r, err := c.Once(t.Context(), 0); !errors.Is(err, errBroken) || r.Deleted != 1 || w.objects() != 0 {
+		t.Errorf("%+v, %v; %d objects are left", r, err, w.objects())
 	}
 }
 

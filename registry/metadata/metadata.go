@@ -13,14 +13,20 @@ import (
 	"packhouse.dev/packhouse/registry"
 )
 
-// DomainID and its like are identities of rows. They are never shown to clients.
-type (
-	DomainID     int64
-	RepositoryID int64
-	PackageRow   int64
-	VersionRow   int64
-	BlobRow      int64
-)
+// DomainID names a domain's row. Like the other identities of rows it is never shown to clients.
+type DomainID int64
+
+// RepositoryID names a repository's row.
+type RepositoryID int64
+
+// PackageRow names a package's row.
+type PackageRow int64
+
+// VersionRow names a version's row.
+type VersionRow int64
+
+// BlobRow names a blob's row.
+type BlobRow int64
 
 // RegistryDomain is row 0: the registry itself, which has a configuration document, changes and revocations like a domain.
 const RegistryDomain DomainID = 0
@@ -270,9 +276,10 @@ type Upstream struct {
 	Revision         int64
 }
 
-// Catalog is domains, repositories and what is declared about them.
+// Catalog is domains, repositories and what is declared about them. What is Deleting is in none of its answers.
 type Catalog interface {
-	Domains(ctx context.Context) ([]Domain, error) // without row 0
+	Secrets
+	Domains(ctx context.Context) ([]Domain, error) // by account and name, without row 0
 	Repositories(ctx context.Context, d DomainID) ([]Repository, error)
 	// Document returns the newest configuration document of a domain; nil if there is none.
 	Document(ctx context.Context, d DomainID) (*Document, error)
@@ -280,15 +287,35 @@ type Catalog interface {
 	// declared exists and is Active, one that is not any more is Detached: kept and not served. Content goes only to the holder
 	// and administrator that it belonged to; for anyone else the domain is ErrConflict, and the repository is left out of
 	// Declared.Repositories and named in Declared.Conflicts. A document older than the newest (by epoch, then generation) is
-	// ErrStale; the same digest again changes nothing.
+	// ErrStale; the same digest again takes the new numbers and changes nothing else. Generation 0 stands for the numbers in force
+	// if the document is the same, and the next generation if not. A name with a slash, which no address can have, is ErrInvalid.
 	Declare(ctx context.Context, d Declaration) (*Declared, error)
-	// Undeclare detaches a domain (Holder must match) with its repositories.
+	// Undeclare detaches a domain with its repositories. Numbers are compared as by Declare; generation 0 is the next one.
 	Undeclare(ctx context.Context, ref registry.DomainRef, epoch, generation int64) error
+	// Remove makes what is Detached Deleting, in one transaction: a repository, or a domain with all its repositories. Its name is
+	// free at once, and Collector.Clear takes its rows away. What is not there is no error; what is Active is ErrConflict, and so
+	// is content of another holder or administrator.
+	Remove(ctx context.Context, r Removal) error
 
-	Secret(ctx context.Context, name string) (sealed []byte, err error) // nil if there is none
-	PutSecret(ctx context.Context, name string, sealed []byte) error
 	Revoke(ctx context.Context, r Revocation) error // a change of r.Domain
 	Revocations(ctx context.Context, d DomainID) ([]Revocation, error)
+}
+
+// Secrets are kept as they are given: sealed.
+type Secrets interface {
+	Secret(ctx context.Context, name string) (sealed []byte, err error) // nil if there is none
+	// KeepSecret stores a secret unless there is one of that name, and returns the one that is there then.
+	KeepSecret(ctx context.Context, name string, sealed []byte) (kept []byte, err error)
+	// ReplaceSecrets makes the secrets whose names begin with prefix these and no others, in one transaction. Names in sealed have
+	// the prefix.
+	ReplaceSecrets(ctx context.Context, prefix string, sealed map[string][]byte) error
+}
+
+// Removal names what is to be deleted for good.
+type Removal struct {
+	Domain     registry.DomainRef
+	Repository string // "": the domain with all its repositories
+	Holder     string // of the domain, or the repository's administrator
 }
 
 // State of a domain or repository row.
@@ -298,7 +325,7 @@ type State string
 const (
 	Active   State = "Active"
 	Detached State = "Detached" // content is kept and not served
-	Deleting State = "Deleting"
+	Deleting State = "Deleting" // rows are on their way out, and the name is another's to take
 )
 
 // Domain is a domain row.
@@ -309,6 +336,7 @@ type Domain struct {
 	Holder     string
 	State      State
 	Change     int64
+	Epoch      int64 // with Generation: of the configuration in force
 	Generation int64
 	CreatedAt  time.Time
 }
@@ -363,8 +391,13 @@ type Revocation struct {
 	ExpiresAt    time.Time // when no such token can be alive any more
 }
 
-// Collector finds bytes that nothing refers to. Foreign keys decide every race against publishing; times only save uploads.
+// Collector removes rows that are Deleting, and finds bytes that nothing refers to. Foreign keys decide every race against
+// publishing; times only save uploads.
 type Collector interface {
+	// Clear removes rows of what is Deleting, in transactions of a bounded number of rows, and the repositories and domains
+	// themselves once nothing refers to them, which for a domain's blobs and documents is after Sweep. It returns how many package
+	// versions it removed, and goes on where one that failed has stopped.
+	Clear(ctx context.Context) (versions int, err error)
 	// Condemn marks blobs that nothing refers to and that were last touched before the time, and takes the mark from those that
 	// are referred to again.
 	Condemn(ctx context.Context, touchedBefore time.Time) (int, error)

@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"packhouse.dev/packhouse/registry"
@@ -49,7 +49,7 @@ type Service struct {
 	now      func() time.Time
 
 	current atomic.Pointer[snapshot]
-	dirty   atomic.Bool // another process changed the configuration
+	changes atomic.Uint64 // of the configuration, as far as this process has heard
 	reload  sync.Mutex
 
 	cache     *cache
@@ -110,10 +110,30 @@ func (s *Service) Close() {
 	s.cache.clear()
 }
 
-// Ready says whether requests can be answered.
+// Ready says whether requests can be answered. When it returns nil, every configuration that was applied before the call is in force.
 func (s *Service) Ready(ctx context.Context) error {
-	return s.store.Barrier(ctx, metadata.RegistryDomain)
+	if err := s.store.Barrier(ctx, metadata.RegistryDomain); err != nil {
+		return err
+	}
+	return s.refresh(ctx)
 }
+
+// refresh reads the configuration again if it changed since the snapshot was read. Whoever comes meanwhile waits for that one look:
+// what was acknowledged before a request began is in force for it.
+func (s *Service) refresh(ctx context.Context) error {
+	if s.fresh() {
+		return nil
+	}
+	s.reload.Lock()
+	defer s.reload.Unlock()
+	if s.fresh() {
+		return nil
+	}
+	_, err := s.reloadLocked(ctx)
+	return err
+}
+
+func (s *Service) fresh() bool { return s.current.Load().changes == s.changes.Load() }
 
 // Format returns a format by name.
 func (s *Service) Format(name registry.Format) (format.Format, bool) {
@@ -132,7 +152,7 @@ func (s *Service) follow(_ metadata.DomainID, changes []metadata.Change) {
 	if changes == nil { // some were lost
 		s.cache.clear()
 		s.remotes.clear()
-		s.dirty.Store(true)
+		s.changes.Add(1)
 		return
 	}
 	for i := range changes {
@@ -142,7 +162,7 @@ func (s *Service) follow(_ metadata.DomainID, changes []metadata.Change) {
 		case metadata.UpstreamChanged:
 			s.cache.dropUpstream(upstreamKey{c.Connection, c.Key})
 		case metadata.ConfigChanged:
-			s.dirty.Store(true)
+			s.changes.Add(1)
 		case metadata.TokensRevoked: // package auth follows these
 		}
 	}
@@ -173,25 +193,12 @@ func (s *Service) Apply(ctx context.Context, docs Documents) (*Applied, error) {
 	if err := s.declare(ctx, out, docs, metadata.Declaration{Schema: config.Schema, Body: body}); err != nil {
 		return nil, fmt.Errorf("registry document: %w", err)
 	}
+	if err := s.declareDomains(ctx, out, docs); err != nil {
+		return nil, err
+	}
 	declared := map[registry.DomainRef]bool{}
 	for i := range docs.Domains {
-		d := &docs.Domains[i]
-		declared[d.Ref()] = true
-		body, err := config.Encode(d)
-		if err != nil {
-			return nil, err
-		}
-		decl := metadata.Declaration{Ref: d.Ref(), Holder: d.Holder, Schema: config.Schema, Body: body}
-		for _, r := range d.Repositories {
-			decl.Repositories = append(decl.Repositories, metadata.DeclaredRepository{Name: r.Name, Administrator: r.AdministratorUID})
-		}
-		err = s.declare(ctx, out, docs, decl)
-		switch {
-		case errors.Is(err, registry.ErrConflict):
-			out.Problems = append(out.Problems, Problem{d.Source, "the name belongs to content of another namespace; it is not served"})
-		case err != nil:
-			return nil, fmt.Errorf("domain %s: %w", d.Ref(), err)
-		}
+		declared[docs.Domains[i].Ref()] = true
 	}
 	rows, err := s.store.Domains(ctx)
 	if err != nil {
@@ -199,11 +206,7 @@ func (s *Service) Apply(ctx context.Context, docs Documents) (*Applied, error) {
 	}
 	for _, row := range rows {
 		if row.State == metadata.Active && !declared[row.Ref] {
-			epoch, generation, err := s.numbers(ctx, row.Ref, docs)
-			if err == nil {
-				err = s.store.Undeclare(ctx, row.Ref, epoch, generation)
-			}
-			if err != nil {
+			if err := s.store.Undeclare(ctx, row.Ref, docs.Epoch, docs.Generation); err != nil {
 				return nil, fmt.Errorf("detach domain %s: %w", row.Ref, err)
 			}
 			out.Changed = true
@@ -214,11 +217,46 @@ func (s *Service) Apply(ctx context.Context, docs Documents) (*Applied, error) {
 	return out, err
 }
 
-// declare puts one document.
-func (s *Service) declare(ctx context.Context, out *Applied, docs Documents, decl metadata.Declaration) (err error) {
-	if decl.Epoch, decl.Generation, err = s.numbers(ctx, decl.Ref, docs); err != nil {
+// declaring is how many domains are declared at the same time: the store joins their transactions.
+const declaring = 16
+
+func (s *Service) declareDomains(ctx context.Context, out *Applied, docs Documents) error {
+	results := make([]Applied, len(docs.Domains))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(declaring)
+	for i := range docs.Domains {
+		g.Go(func() error {
+			d := &docs.Domains[i]
+			body, err := config.Encode(d)
+			if err != nil {
+				return err
+			}
+			decl := metadata.Declaration{Ref: d.Ref(), Holder: d.Holder, Schema: config.Schema, Body: body}
+			for _, r := range d.Repositories {
+				decl.Repositories = append(decl.Repositories, metadata.DeclaredRepository{Name: r.Name, Administrator: r.AdministratorUID})
+			}
+			switch err := s.declare(ctx, &results[i], docs, decl); {
+			case errors.Is(err, registry.ErrConflict):
+				results[i].Problems = []Problem{{d.Source, "the name belongs to content of another namespace; it is not served"}}
+			case err != nil:
+				return fmt.Errorf("domain %s: %w", d.Ref(), err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return err
 	}
+	for _, r := range results {
+		out.Changed = out.Changed || r.Changed
+		out.Problems = append(out.Problems, r.Problems...)
+	}
+	return nil
+}
+
+// declare puts one document.
+func (s *Service) declare(ctx context.Context, out *Applied, docs Documents, decl metadata.Declaration) error {
+	decl.Epoch, decl.Generation = docs.Epoch, docs.Generation
 	got, err := s.store.Declare(ctx, decl)
 	if err != nil {
 		return err
@@ -227,34 +265,11 @@ func (s *Service) declare(ctx context.Context, out *Applied, docs Documents, dec
 	return nil
 }
 
-// numbers returns the caller's epoch and generation, or the next generation of the domain if the caller has none.
-func (s *Service) numbers(ctx context.Context, ref registry.DomainRef, docs Documents) (epoch, generation int64, err error) {
-	if docs.Generation != 0 {
-		return docs.Epoch, docs.Generation, nil
-	}
-	rows, err := s.store.Domains(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	row := metadata.Domain{ID: metadata.RegistryDomain}
-	if ref != (registry.DomainRef{}) {
-		at := slices.IndexFunc(rows, func(d metadata.Domain) bool { return d.Ref == ref })
-		if at < 0 {
-			return 0, 1, nil
-		}
-		row = rows[at]
-	}
-	last, err := s.store.Document(ctx, row.ID)
-	if err != nil || last == nil {
-		return 0, row.Generation + 1, err
-	}
-	return last.Epoch, max(last.Generation, row.Generation) + 1, nil
-}
-
 // storedDomain is an active domain as the store remembers it.
 type storedDomain struct {
 	row          metadata.Domain
 	doc          *config.Domain
+	digest       string // of doc
 	repositories []metadata.Repository
 }
 
@@ -267,7 +282,11 @@ func (s *Service) load(ctx context.Context) error {
 func (s *Service) reloadNow(ctx context.Context) ([]Problem, error) {
 	s.reload.Lock()
 	defer s.reload.Unlock()
-	s.dirty.Store(false) // before reading: a change that comes while we read makes it dirty again
+	return s.reloadLocked(ctx)
+}
+
+func (s *Service) reloadLocked(ctx context.Context) ([]Problem, error) {
+	changes := s.changes.Load() // before reading: a change that comes while we read makes the snapshot old
 	var reg *config.Registry
 	last, err := s.store.Document(ctx, metadata.RegistryDomain)
 	if err == nil && last != nil {
@@ -278,10 +297,10 @@ func (s *Service) reloadNow(ctx context.Context) ([]Problem, error) {
 		domains, err = s.readDomains(ctx)
 	}
 	if err != nil {
-		s.dirty.Store(true)
 		return nil, err
 	}
 	snap, problems := compileSnapshot(reg, domains, s.formats)
+	snap.changes = changes
 	s.current.Store(snap)
 	return problems, nil
 }
@@ -303,7 +322,7 @@ func (s *Service) readDomains(ctx context.Context) ([]storedDomain, error) {
 		if last == nil {
 			continue
 		}
-		doc, err := config.Decode[config.Domain](last.Body)
+		doc, err := s.decode(row.Ref, last)
 		if err != nil {
 			return nil, fmt.Errorf("domain %s: %w", row.Ref, err)
 		}
@@ -311,7 +330,17 @@ func (s *Service) readDomains(ctx context.Context) ([]storedDomain, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, storedDomain{row: row, doc: doc, repositories: repos})
+		out = append(out, storedDomain{row: row, doc: doc, digest: last.Digest, repositories: repos})
 	}
 	return out, nil
+}
+
+// decode reads a document, or takes it from the snapshot that has the same one: most configurations change one domain of many.
+func (s *Service) decode(ref registry.DomainRef, last *metadata.Document) (*config.Domain, error) {
+	if now := s.current.Load(); now != nil {
+		if d := now.domains[ref]; d != nil && d.digest == last.Digest {
+			return d.doc, nil
+		}
+	}
+	return config.Decode[config.Domain](last.Body)
 }

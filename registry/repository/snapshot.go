@@ -16,6 +16,7 @@ import (
 
 // snapshot is what is declared, compiled for requests. It is immutable; a request uses one snapshot to its end.
 type snapshot struct {
+	changes   uint64 // Service.changes when it was read
 	registry  *config.Registry
 	limits    config.Limits
 	endpoints []config.Endpoint
@@ -23,10 +24,12 @@ type snapshot struct {
 }
 
 type domainConfig struct {
-	row   metadata.Domain
-	doc   *config.Domain
-	repos map[string]*repoConfig
-	conns map[string]*config.Connection
+	row    metadata.Domain
+	doc    *config.Domain
+	digest string // of doc, as stored
+	repos  map[string]*repoConfig
+	conns  map[string]*config.Connection
+	prints map[string][]byte // of conns, for fingerprints
 }
 
 // repoConfig is a declared repository with its row and its plan.
@@ -59,9 +62,15 @@ func compileSnapshot(reg *config.Registry, domains []storedDomain, formats map[r
 	s := &snapshot{registry: reg, limits: reg.Limits.WithDefaults(), endpoints: reg.Endpoints, domains: map[registry.DomainRef]*domainConfig{}}
 	var problems []Problem
 	for _, d := range domains {
-		dc := &domainConfig{row: d.row, doc: d.doc, repos: map[string]*repoConfig{}, conns: map[string]*config.Connection{}}
+		dc := &domainConfig{row: d.row, doc: d.doc, digest: d.digest, repos: map[string]*repoConfig{}, conns: map[string]*config.Connection{}, prints: map[string][]byte{}}
 		for i := range d.doc.Connections {
-			dc.conns[d.doc.Connections[i].Name] = &d.doc.Connections[i]
+			c := &d.doc.Connections[i]
+			dc.conns[c.Name] = c
+			b, err := json.Marshal(c)
+			if err != nil { // plain data; cannot fail, and must not be taken for equal if it does
+				b = fmt.Appendf(nil, "%p", c)
+			}
+			dc.prints[c.Name] = b
 		}
 		rows := map[string]metadata.Repository{}
 		for _, r := range d.repositories {
@@ -126,11 +135,7 @@ func (rc *repoConfig) compilePlan(limit int) {
 		rc.ids = append(rc.ids, m.row.ID)
 		fmt.Fprintf(h, "%d %v %d:", m.row.ID, rc.plan.Children(i), len(rc.plan.Connections(i)))
 		for _, c := range rc.plan.Connections(i) {
-			b, err := json.Marshal(dc.conns[c])
-			if err != nil { // plain data; cannot fail, and must not be taken for equal if it does
-				b = fmt.Appendf(nil, "%p", dc.conns[c])
-			}
-			h.Write(b)
+			h.Write(dc.prints[c])
 		}
 	}
 	rc.fingerprint = hex.EncodeToString(h.Sum(nil))

@@ -37,10 +37,8 @@ func (s *Service) Enter(ctx context.Context, ref registry.DomainRef) (*Domain, e
 	if err := s.store.Barrier(ctx, id); err != nil {
 		return nil, err
 	}
-	if s.dirty.Load() {
-		if _, err := s.reloadNow(ctx); err != nil {
-			return nil, err
-		}
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
 	}
 	snap := s.current.Load()
 	d := snap.domains[ref]

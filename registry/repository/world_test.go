@@ -66,6 +66,14 @@ func (c *clock) move(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.off 
 type counting struct {
 	metadata.Store
 	reads, writes atomic.Int64
+	hold          atomic.Pointer[func()] // called before the domains are read
+}
+
+func (c *counting) Domains(ctx context.Context) ([]metadata.Domain, error) {
+	if hold := c.hold.Load(); hold != nil {
+		(*hold)()
+	}
+	return c.Store.Domains(ctx)
 }
 
 func (c *counting) Packages(ctx context.Context, r []metadata.RepositoryID, id registry.PackageID) ([]*metadata.Package, error) {

@@ -19,51 +19,66 @@ const keyCheck = "sealing-key/check"
 
 type secrets interface {
 	Secret(ctx context.Context, name string) ([]byte, error)
-	PutSecret(ctx context.Context, name string, sealed []byte) error
+	KeepSecret(ctx context.Context, name string, sealed []byte) (kept []byte, err error)
 }
 
-// sealingKey reads the key at path, or makes one for a database that has none. Another key than the database's is refused and never
+// keyFile is where the sealing key is.
+type keyFile struct {
+	path string
+	// given: somebody else makes it, like a Secret that is mounted. It is never made here, and a group may read it, because that is
+	// how a volume lets the user of a container read.
+	given bool
+}
+
+// read returns the key at the path, or makes one for a database that has none. Another key than the database's is refused and never
 // replaced: what was sealed with the old one could not be read again.
-func sealingKey(ctx context.Context, path string, db secrets) ([]byte, error) {
+func (f keyFile) read(ctx context.Context, db secrets) ([]byte, error) {
 	known, err := db.Secret(ctx, keyCheck)
 	if err != nil {
 		return nil, fmt.Errorf("sealing key: %w", err)
 	}
-	key, err := readKey(path)
-	if errors.Is(err, fs.ErrNotExist) && known == nil {
-		key, err = makeKey(path)
+	key, err := f.load()
+	if errors.Is(err, fs.ErrNotExist) && known == nil && !f.given {
+		key, err = makeKey(f.path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sealing key: %w", err)
 	}
 	check, err := auth.Derive(key, "packhouse sealing key check 1", 32)
 	if err != nil {
-		return nil, fmt.Errorf("sealing key %s: %w", path, err)
+		return nil, fmt.Errorf("sealing key %s: %w", f.path, err)
 	}
 	if known == nil {
-		return key, db.PutSecret(ctx, keyCheck, check)
+		// Of two replicas with different keys that start at once the first one has the database.
+		if known, err = db.KeepSecret(ctx, keyCheck, check); err != nil {
+			return nil, fmt.Errorf("sealing key: %w", err)
+		}
 	}
 	if subtle.ConstantTimeCompare(known, check) != 1 {
-		return nil, fmt.Errorf("sealing key %s is not the one that this database was made with; bring the right one back", path)
+		return nil, fmt.Errorf("sealing key %s is not the one that this database was made with; bring the right one back", f.path)
 	}
 	return key, nil
 }
 
-func readKey(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+func (f keyFile) load() ([]byte, error) {
+	info, err := os.Stat(f.path)
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path)
+	others, mode := fs.FileMode(0o077), "600"
+	if f.given {
+		others, mode = 0o027, "440"
 	}
-	text, err := os.ReadFile(path)
+	if info.Mode().Perm()&others != 0 {
+		return nil, fmt.Errorf("%s can be read or written by others (mode %04o); it should have mode %s", f.path, info.Mode().Perm(), mode)
+	}
+	text, err := os.ReadFile(f.path)
 	if err != nil {
 		return nil, err
 	}
 	key, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
 	if err != nil {
-		return nil, fmt.Errorf("%s is damaged", path)
+		return nil, fmt.Errorf("%s is damaged: it should be base64", f.path)
 	}
 	return key, nil
 }

@@ -3,6 +3,9 @@ package plane
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +16,21 @@ type memory map[string][]byte
 
 func (m memory) Secret(_ context.Context, name string) ([]byte, error) { return m[name], nil }
 
-func (m memory) PutSecret(_ context.Context, name string, v []byte) error { m[name] = v; return nil }
+func (m memory) KeepSecret(_ context.Context, name string, v []byte) ([]byte, error) {
+	if m[name] == nil {
+		m[name] = v
+	}
+	return m[name], nil
+}
+
+// late is a database that gets another key's check right after it was asked.
+type late struct{ memory }
+
+func (late) Secret(context.Context, string) ([]byte, error) { return nil, nil }
+
+func sealingKey(ctx context.Context, path string, db secrets) ([]byte, error) {
+	return keyFile{path: path}.read(ctx, db)
+}
 
 func TestSealingKey(t *testing.T) {
 	t.Parallel()
@@ -45,8 +62,14 @@ func TestSealingKey(t *testing.T) {
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sealingKey(t.Context(), path, db); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := sealingKey(t.Context(), path, db); err == nil || !strings.Contains(err.Error(), "mode 600") {
 		t.Errorf("a key that others can read: %v", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sealingKey(t.Context(), other, late{db}); err == nil || !strings.Contains(err.Error(), "not the one") {
+		t.Errorf("another key that started at the same time: %v", err)
 	}
 	for name, text := range map[string]string{"damaged": "?", "short": "c2hvcnQ=", "empty": ""} {
 		path := filepath.Join(t.TempDir(), name)
@@ -56,6 +79,31 @@ func TestSealingKey(t *testing.T) {
 		if _, err := sealingKey(t.Context(), path, memory{}); err == nil {
 			t.Errorf("a %s key was taken", name)
 		}
+	}
+}
+
+// A key that somebody else makes is never made here, and may be readable by a group.
+func TestGivenSealingKey(t *testing.T) {
+	t.Parallel()
+	f := keyFile{path: filepath.Join(t.TempDir(), "sealing.key"), given: true}
+	db := memory{}
+	if _, err := f.read(t.Context(), db); !errors.Is(err, fs.ErrNotExist) || len(db) > 0 {
+		t.Errorf("a key that is not there yet: %v", err)
+	}
+	key := bytes.Repeat([]byte("k"), 32)
+	if err := WriteFile(f.path, []byte(base64.StdEncoding.EncodeToString(key))); err != nil {
+		t.Fatal(err)
+	}
+	for mode, ok := range map[fs.FileMode]bool{0o400: true, 0o440: true, 0o600: true, 0o640: true, 0o644: false, 0o660: false} {
+		if err := os.Chmod(f.path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.read(t.Context(), db); (err == nil) != ok || ok && !bytes.Equal(got, key) {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+	}
+	if _, err := sealingKey(t.Context(), filepath.Join(t.TempDir(), "sealing.key"), db); err == nil {
+		t.Error("a key in the data directory took the place of the given one")
 	}
 }
 

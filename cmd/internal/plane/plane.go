@@ -6,12 +6,13 @@
 //	packhouse.db     metadata, unless there is a PostgreSQL database
 //	blobs/           bytes
 //	spool/           files under way; emptied at the start
-//	sealing.key      the key that others are derived from (mode 0600)
+//	sealing.key      the key that others are derived from (mode 0600), unless Options.SealingKeyFile has it
 //	admin.sock       the admin API, for the owner of the directory
 package plane
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ import (
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/metadata/sql"
 	"packhouse.dev/packhouse/registry/repository"
+	"packhouse.dev/packhouse/registry/secret"
 	"packhouse.dev/packhouse/registry/server"
 )
 
@@ -48,6 +50,12 @@ type Options struct {
 	Version   string
 	Logger    *slog.Logger
 	AccessLog bool
+	// SealingKeyFile has the sealing key in base64, and is somebody else's to make; "": sealing.key in DataDir, made at the first start.
+	SealingKeyFile string
+	// AdminListen is where the admin API is beside the socket, for clients with a certificate of AdminTLSDir (tls.go); "": nowhere.
+	AdminListen, AdminTLSDir string
+	// DrainDelay is how long requests are still taken after readiness has said no: balancers need a while to notice.
+	DrainDelay time.Duration
 }
 
 // Plane is a data plane that is open. It serves while Run runs.
@@ -62,8 +70,12 @@ type Plane struct {
 	gc      *gc.Collector
 	server  *server.Server
 	admin   http.Handler
+	secrets *secret.Vault
 	metrics *prometheus.Registry
 	closers []io.Closer // in the order of opening
+
+	adminTLS  *mutualTLS // nil: there is no admin port
+	adminPort net.Listener
 }
 
 // Open opens everything and dials nothing. When it returns, the configuration that was last applied is in force.
@@ -84,13 +96,47 @@ func Open(ctx context.Context, opt Options) (_ *Plane, err error) {
 		return nil, err
 	}
 	p.closing(p.store)
-	if p.Sealing, err = sealingKey(ctx, filepath.Join(opt.DataDir, "sealing.key"), p.store); err != nil {
+	key := keyFile{path: opt.SealingKeyFile, given: true}
+	if opt.SealingKeyFile == "" {
+		key = keyFile{path: filepath.Join(opt.DataDir, "sealing.key")}
+	}
+	if p.Sealing, err = key.read(ctx, p.store); err != nil {
+		return nil, err
+	}
+	if p.secrets, err = secret.New(p.Sealing, p.store); err != nil {
 		return nil, err
 	}
 	if err := p.openService(ctx); err != nil {
 		return nil, err
 	}
-	return p, p.openServer()
+	if err := p.openServer(); err != nil {
+		return nil, err
+	}
+	return p, p.openAdminPort()
+}
+
+func (p *Plane) openAdminPort() (err error) {
+	if p.opt.AdminListen == "" {
+		return nil
+	}
+	if p.adminTLS, err = openMutualTLS(p.opt.AdminTLSDir, p.log); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", p.opt.AdminListen)
+	if err != nil {
+		return fmt.Errorf("admin port: %w", err)
+	}
+	p.adminPort = tls.NewListener(l, p.adminTLS.config())
+	p.closing(closer(func() { _ = p.adminPort.Close() })) // its server has closed it, if it ran
+	return nil
+}
+
+// AdminAddr is the address of the admin port, nil if there is none.
+func (p *Plane) AdminAddr() net.Addr {
+	if p.adminPort == nil {
+		return nil
+	}
+	return p.adminPort.Addr()
 }
 
 func openStore(ctx context.Context, opt Options) (metadata.Store, error) {
@@ -114,6 +160,7 @@ func (p *Plane) openService(ctx context.Context) error {
 	keep := content.New(p.store, blobs, p.log)
 	client, err := external.New(external.Options{
 		Store: p.store, Keeper: repository.Bodies(keep), SpoolDir: spool, Logger: p.log, UserAgent: "packhouse/" + p.opt.Version,
+		Secret: p.secrets.Open,
 	})
 	if err != nil {
 		return err
@@ -164,7 +211,7 @@ func (p *Plane) openServer() error {
 		}
 	}
 	p.admin = handler.New(handler.Options{
-		Catalog: p.store, Service: p.Service, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log, Collect: p.collect,
+		Catalog: p.store, Service: p.Service, Secrets: p.secrets, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log, Collect: p.collect,
 	})
 	return nil
 }
@@ -182,7 +229,7 @@ func (p *Plane) collect(ctx context.Context, q admin.CollectRequest) (*admin.Col
 	if err != nil {
 		return nil, err
 	}
-	return &admin.Collected{Condemned: r.Condemned, Swept: r.Swept, Orphans: r.Orphans, Deleted: r.Deleted}, nil
+	return &admin.Collected{Cleared: r.Cleared, Condemned: r.Condemned, Swept: r.Swept, Orphans: r.Orphans, Deleted: r.Deleted}, nil
 }
 
 // Listen opens the port for packages and, unless its address is empty, the one for health and metrics, which is nil then.
@@ -197,31 +244,40 @@ func Listen(packages, operations string) (p, o net.Listener, err error) {
 }
 
 // Run serves packages on the first listener, health and metrics on the second, which may be nil, and the admin API on the socket of
-// the data directory, until ctx ends. Then it lets requests under way finish. started is called when everything listens.
+// the data directory and on the admin port, until ctx ends. Then readiness says no, Options.DrainDelay passes, requests under way
+// finish, and at last the other ports close, so that whoever asks for health hears the truth to the end. started is called when
+// everything listens.
 func (p *Plane) Run(ctx context.Context, packages, operations net.Listener, started func() error) error {
 	socket, err := admin.Listen(p.opt.DataDir)
 	if err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	others, stopOthers := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error {
+		defer stopServing()
 		<-ctx.Done()
 		p.server.Drain()
+		p.log.Info("stopping: not ready any more", "delay", p.opt.DrainDelay.String())
+		time.Sleep(p.opt.DrainDelay)
 		return nil
 	})
-	g.Go(func() error { return server.Run(ctx, server.HTTP(p.server, p.log), server.DrainTime, packages) })
 	g.Go(func() error {
-		s := server.HTTP(p.admin, p.log)
-		s.WriteTimeout = 0 // a collection takes as long as it takes
-		return server.Run(ctx, s, time.Second, socket)
+		defer stopOthers()
+		return server.Run(serving, server.HTTP(p.server, p.log), server.DrainTime, packages)
 	})
+	g.Go(func() error { return server.Run(others, adminServer(p.admin, p.log), time.Second, socket) })
+	if p.adminTLS != nil {
+		g.Go(func() error { return server.Run(others, p.adminTLS.server(p.admin), time.Second, p.adminPort) })
+	}
 	g.Go(func() error {
 		p.gc.Run(ctx)
 		return nil
 	})
 	if operations != nil {
 		g.Go(func() error {
-			return server.Run(ctx, server.HTTP(p.server.Operations(p.metrics), p.log), time.Second, operations)
+			return server.Run(others, server.HTTP(p.server.Operations(p.metrics), p.log), time.Second, operations)
 		})
 	}
 	if started != nil {

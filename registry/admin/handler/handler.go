@@ -4,6 +4,7 @@ package handler
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,9 +23,10 @@ import (
 	"packhouse.dev/packhouse/registry/repository"
 )
 
-// maxConfiguration is how large a configuration may be, in bytes; everything else is small.
+// How large requests may be, in bytes.
 const (
 	maxConfiguration = 64 << 20
+	maxSecrets       = 16 << 20
 	maxRequest       = 64 << 10
 )
 
@@ -33,7 +35,14 @@ type Catalog interface {
 	Domains(ctx context.Context) ([]metadata.Domain, error)
 	Repositories(ctx context.Context, d metadata.DomainID) ([]metadata.Repository, error)
 	Document(ctx context.Context, d metadata.DomainID) (*metadata.Document, error)
+	Remove(ctx context.Context, r metadata.Removal) error
 	Revoke(ctx context.Context, r metadata.Revocation) error
+}
+
+// Secrets is where credentials are kept.
+type Secrets interface {
+	// Replace makes the secrets these, by name, and forgets all others.
+	Replace(ctx context.Context, secrets map[string][]byte) error
 }
 
 // Service is what the handler needs of repository.Service.
@@ -43,10 +52,11 @@ type Service interface {
 	Endpoints() []config.Endpoint
 }
 
-// Options of the handler. Catalog, Service and Issuer are needed.
+// Options of the handler. Catalog, Service, Secrets and Issuer are needed.
 type Options struct {
 	Catalog Catalog
 	Service Service
+	Secrets Secrets
 	Issuer  *auth.Issuer
 	Collect func(ctx context.Context, q admin.CollectRequest) (*admin.Collected, error) // nil: there is no collection
 	Version string
@@ -56,7 +66,8 @@ type Options struct {
 
 type handler struct {
 	Options
-	started time.Time
+	started  time.Time
+	instance string
 }
 
 // New returns the handler.
@@ -67,10 +78,13 @@ func New(opt Options) http.Handler {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	h := &handler{Options: opt, started: opt.Now()}
+	h := &handler{Options: opt, started: opt.Now(), instance: rand.Text()}
 	mux := http.NewServeMux()
 	mux.Handle("POST "+admin.PathTokens, answering(h, maxRequest, h.token))
 	mux.Handle("PUT "+admin.PathConfiguration, answering(h, maxConfiguration, h.apply))
+	mux.Handle("GET "+admin.PathConfiguration, answering(h, 0, h.configuration))
+	mux.Handle("PUT "+admin.PathSecrets, answering(h, maxSecrets, h.secrets))
+	mux.Handle("POST "+admin.PathRemovals, answering(h, maxRequest, h.remove))
 	mux.Handle("GET "+admin.PathStatus, answering(h, 0, h.status))
 	mux.Handle("POST "+admin.PathCollect, answering(h, maxRequest, h.collect))
 	mux.Handle("POST "+admin.PathRevocations, answering(h, maxRequest, h.revoke))
@@ -107,6 +121,9 @@ func decode(w http.ResponseWriter, r *http.Request, limit int64, q any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(q); err != nil {
+		if _, secret := q.(*admin.Secrets); secret {
+			return fmt.Errorf("%w: the request is not understood", registry.ErrInvalid) // the error quotes what it read
+		}
 		return fmt.Errorf("%w: the request is not understood: %w", registry.ErrInvalid, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -212,49 +229,6 @@ func (h *handler) partition(ctx context.Context) (string, error) {
 		return "aws", err
 	}
 	return reg.Partition, nil
-}
-
-func (h *handler) apply(ctx context.Context, q *admin.Configuration) (*admin.Applied, error) {
-	if q.Registry == nil {
-		return nil, fmt.Errorf("%w: a configuration needs the registry's document", registry.ErrInvalid)
-	}
-	got, err := h.Service.Apply(ctx, repository.Documents{Registry: q.Registry, Domains: q.Domains, Epoch: q.Epoch, Generation: q.Generation})
-	if err != nil {
-		return nil, err
-	}
-	h.Logger.InfoContext(ctx, "configuration applied", "generation", q.Generation, "changed", got.Changed, "problems", len(got.Problems))
-	out := &admin.Applied{Changed: got.Changed}
-	for _, p := range got.Problems {
-		out.Problems = append(out.Problems, admin.Problem{Source: p.Source, Text: p.Text})
-	}
-	return out, nil
-}
-
-func (h *handler) status(ctx context.Context, _ *struct{}) (*admin.Status, error) {
-	out := &admin.Status{Version: h.Version, StartedAt: h.started, Ready: h.Service.Ready(ctx) == nil}
-	for _, e := range h.Service.Endpoints() {
-		if e.URL != "" { // the others are wildcard hosts
-			out.Endpoints = append(out.Endpoints, strings.TrimRight(e.URL, "/"))
-		}
-	}
-	rows, err := h.Catalog.Domains(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range rows {
-		s := admin.DomainStatus{Name: d.Ref.Name, Owner: d.Ref.Owner, State: string(d.State), Generation: d.Generation}
-		repos, err := h.Catalog.Repositories(ctx, d.ID)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range repos {
-			if r.State == metadata.Active {
-				s.Repositories = append(s.Repositories, r.Name)
-			}
-		}
-		out.Domains = append(out.Domains, s)
-	}
-	return out, nil
 }
 
 func (h *handler) collect(ctx context.Context, q *admin.CollectRequest) (*admin.Collected, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -33,12 +34,16 @@ type fake struct {
 	applied repository.Documents
 	fail    error
 	revoked []metadata.Revocation
+	removed []metadata.Removal
+	secrets map[string][]byte
+	empty   bool // nothing was ever declared
+	log     bytes.Buffer
 }
 
 func (f *fake) Domains(context.Context) ([]metadata.Domain, error) {
 	ref := func(name, owner string) registry.DomainRef { return registry.DomainRef{Owner: owner, Name: name} }
 	return []metadata.Domain{
-		{ID: 1, UID: "uid-1", Ref: ref("web", "111122223333"), State: metadata.Active, Generation: 7},
+		{ID: 1, UID: "uid-1", Ref: ref("web", "111122223333"), State: metadata.Active, Holder: "ns", Epoch: 2, Generation: 7},
 		{ID: 2, UID: "uid-2", Ref: ref("web", "444455556666"), State: metadata.Active},
 		{ID: 3, UID: "uid-3", Ref: ref("old", "111122223333"), State: metadata.Detached},
 		{ID: 4, UID: "uid-4", Ref: ref("tools", "111122223333"), State: metadata.Active},
@@ -52,9 +57,35 @@ func (f *fake) Repositories(_ context.Context, d metadata.DomainID) ([]metadata.
 	return []metadata.Repository{{Name: "npm-store", State: metadata.Active}, {Name: "gone", State: metadata.Detached}}, nil
 }
 
-func (f *fake) Document(context.Context, metadata.DomainID) (*metadata.Document, error) {
-	body, err := config.Encode(&config.Registry{Schema: config.Schema, Partition: "aws-cn"})
-	return &metadata.Document{Body: body}, err
+func (f *fake) Document(_ context.Context, d metadata.DomainID) (*metadata.Document, error) {
+	var body []byte
+	var err error
+	doc := &metadata.Document{Epoch: 2, Generation: 6}
+	switch {
+	case f.empty:
+		return nil, nil
+	case d == metadata.RegistryDomain:
+		body, err = config.Encode(&config.Registry{Schema: config.Schema, Partition: "aws-cn"})
+	case d == 4:
+		return nil, nil // a domain without a document
+	default:
+		doc.Epoch, doc.Generation = 3-int64(d), 7
+		body, err = config.Encode(&config.Domain{Schema: config.Schema, Name: fmt.Sprint(d)})
+	}
+	doc.Body = body
+	return doc, err
+}
+
+func (f *fake) Remove(_ context.Context, r metadata.Removal) error {
+	f.removed = append(f.removed, r)
+	return f.fail
+}
+
+func (f *fake) Replace(_ context.Context, secrets map[string][]byte) error {
+	if f.fail == nil {
+		f.secrets = secrets
+	}
+	return f.fail
 }
 
 func (f *fake) Revoke(_ context.Context, r metadata.Revocation) error {
@@ -89,7 +120,7 @@ func serve(t *testing.T, dir string) (*fake, *admin.Client, *auth.Authenticator)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: New(Options{Catalog: f, Service: f, Issuer: auth.NewIssuer(keys, now), Collect: f.collect, Version: "v1", Now: now}), ReadHeaderTimeout: time.Second}
+	s := &http.Server{Handler: New(Options{Catalog: f, Service: f, Secrets: f, Logger: slog.New(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Issuer: auth.NewIssuer(keys, now), Collect: f.collect, Version: "v1", Now: now}), ReadHeaderTimeout: time.Second}
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(func() { _ = s.Close() })
 	return f, admin.OpenDir(dir), auth.New(auth.Options{Keys: keys, Now: now})
@@ -148,10 +179,19 @@ func TestStatusCollectRevokeApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, other, _ := serve(t, t.TempDir()); len(st.Instance) < 10 {
+		t.Errorf("instance %q", st.Instance)
+	} else if o, err := other.Status(t.Context()); err != nil || o.Instance == st.Instance {
+		t.Errorf("another start has the same instance, %v", err)
+	}
 	want := &admin.Status{
-		Version: "v1", StartedAt: start, Ready: true, Endpoints: []string{"http://127.0.0.1:4873"},
+		Version: "v1", Schema: config.Schema, Instance: st.Instance, StartedAt: start, Ready: true, Endpoints: []string{"http://127.0.0.1:4873"},
+		Epoch: 2, Generation: 6,
 		Domains: []admin.DomainStatus{
-			{Name: "web", Owner: "111122223333", State: "Active", Generation: 7, Repositories: []string{"npm-store"}},
+			{
+				Name: "web", Owner: "111122223333", State: "Active", Holder: "ns", Epoch: 2, Generation: 7,
+				Repositories: []string{"npm-store"}, Retained: []string{"gone"},
+			},
 			{Name: "web", Owner: "444455556666", State: "Active"}, {Name: "old", Owner: "111122223333", State: "Detached"},
 			{Name: "tools", Owner: "111122223333", State: "Active"},
 		},
@@ -206,7 +246,8 @@ func TestHostileRequests(t *testing.T) {
 		"no document":    {"POST", admin.PathTokens, ``, 400},
 		"too large":      {"POST", admin.PathTokens, `{"domain":"` + strings.Repeat("x", maxRequest) + `"}`, 400},
 		"other method":   {"GET", admin.PathTokens, ``, 405},
-		"unknown path":   {"GET", "/v1/secrets", ``, 404},
+		"unknown path":   {"GET", "/v1/domains", ``, 404},
+		"read secrets":   {"GET", admin.PathSecrets, ``, 405},
 		"no collection":  {"POST", admin.PathCollect, `{"grace":"0s"}`, 404},
 		"not a duration": {"POST", admin.PathCollect, `{"grace":"soon"}`, 400},
 	} {

@@ -13,8 +13,6 @@ import (
 )
 
 // httpClient has connections for a few dozen concurrent requests of one test.
-//
-//nolint:gochecknoglobals // a connection pool
 var httpClient = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 // Do sends a request with the administrator's token, as no client would or faster than one could, and returns status and body.

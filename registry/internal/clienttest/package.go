@@ -4,7 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/sha1" //nolint:gosec // the protocol's shasum
+	"crypto/sha1" // the protocol's shasum
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
@@ -77,7 +77,7 @@ func Integrity(b []byte) string {
 
 // Shasum is the digest of bytes in the form of dist.shasum.
 func Shasum(b []byte) string {
-	sum := sha1.Sum(b) //nolint:gosec // the protocol's shasum
+	sum := sha1.Sum(b) // the protocol's shasum
 	return hex.EncodeToString(sum[:])
 }
 

@@ -101,10 +101,49 @@ func testDeclareOrder(t *testing.T, f *fixture) {
 	if _, err := f.Declare(t.Context(), f.declaration(6, "a")); !errors.Is(err, registry.ErrStale) {
 		t.Errorf("old epoch: %v", err)
 	}
+	// The same document under higher numbers: they are in force, and nothing changed.
+	same := next
+	same.Generation = 8
+	if got, err := f.Declare(t.Context(), same); err != nil || got.Changed || got.Domain.Epoch != 1 || got.Domain.Generation != 8 {
+		t.Errorf("the same under higher numbers: %+v, %v", got, err)
+	}
+	if doc, err := f.Document(t.Context(), f.domain); err != nil || doc.Epoch != 1 || doc.Generation != 8 {
+		t.Errorf("its document: %+v, %v", doc, err)
+	}
+	old := f.declaration(7, "a")
+	old.Epoch = 1
+	if _, err := f.Declare(t.Context(), old); !errors.Is(err, registry.ErrStale) {
+		t.Errorf("older than numbers without a change: %v", err)
+	}
+}
+
+// Generation 0 takes the next number when there is something new.
+func testDeclareUnnumbered(t *testing.T, f *fixture) {
+	d := f.declaration(5, "a")
+	d.Epoch = 3
+	_, err := f.Declare(t.Context(), d)
+	must(t, err)
+	d.Epoch, d.Generation = 0, 0
+	if got, err := f.Declare(t.Context(), d); err != nil || got.Changed || got.Domain.Generation != 5 {
+		t.Errorf("the same: %+v, %v", got, err)
+	}
+	d.Body = []byte("{}")
+	if got, err := f.Declare(t.Context(), d); err != nil || !got.Changed || got.Domain.Epoch != 3 || got.Domain.Generation != 6 {
+		t.Errorf("another: %+v, %v", got, err)
+	}
+	must(t, f.Undeclare(t.Context(), f.ref, 0, 0))
+	all, err := f.Domains(t.Context())
+	if err != nil || all[0].State != metadata.Detached || all[0].Epoch != 3 || all[0].Generation != 7 {
+		t.Errorf("undeclared: %+v, %v", all, err)
+	}
 }
 
 func testUndeclare(t *testing.T, f *fixture) {
-	if err := f.Undeclare(t.Context(), f.ref, 0, 0); !errors.Is(err, registry.ErrStale) {
+	later := f.declaration(1, "a")
+	later.Generation = 2
+	_, err := f.Declare(t.Context(), later)
+	must(t, err)
+	if err := f.Undeclare(t.Context(), f.ref, 0, 1); !errors.Is(err, registry.ErrStale) {
 		t.Errorf("older than what is in force: %v", err)
 	}
 	must(t, f.Undeclare(t.Context(), f.ref, 0, 2))
@@ -123,15 +162,32 @@ func testUndeclare(t *testing.T, f *fixture) {
 }
 
 func testSecrets(t *testing.T, f *fixture) {
-	if got, err := f.Secret(t.Context(), "s"); err != nil || got != nil {
-		t.Errorf("unknown secret = %q, %v", got, err)
-	}
-	for _, v := range []string{"one", "two\x00\xff"} {
-		must(t, f.PutSecret(t.Context(), "s", []byte(v)))
-		if got, err := f.Secret(t.Context(), "s"); err != nil || string(got) != v {
-			t.Errorf("secret = %q, %v", got, err)
+	is := func(name, want string) {
+		t.Helper()
+		if got, err := f.Secret(t.Context(), name); err != nil || string(got) != want {
+			t.Errorf("secret %s = %q, %v; want %q", name, got, err, want)
 		}
 	}
+	is("s", "")
+	for _, v := range []string{"one\x00\xff", "two"} {
+		if kept, err := f.KeepSecret(t.Context(), "s", []byte(v)); err != nil || string(kept) != "one\x00\xff" {
+			t.Errorf("kept %q, %v", kept, err)
+		}
+	}
+	is("s", "one\x00\xff")
+	must(t, f.ReplaceSecrets(t.Context(), "c/", map[string][]byte{"c/a": []byte("1"), "c/é%_": []byte("2")}))
+	must(t, f.ReplaceSecrets(t.Context(), "d/", map[string][]byte{"d/a": []byte("3")}))
+	must(t, f.ReplaceSecrets(t.Context(), "c/", map[string][]byte{"c/a": []byte("4"), "c/b": []byte("5")}))
+	for name, want := range map[string]string{"s": "one\x00\xff", "c/a": "4", "c/b": "5", "c/é%_": "", "d/a": "3"} {
+		is(name, want)
+	}
+	if err := f.ReplaceSecrets(t.Context(), "c/", map[string][]byte{"c/a": nil, "d/a": []byte("x")}); !errors.Is(err, registry.ErrInvalid) {
+		t.Errorf("a name without the prefix: %v", err)
+	}
+	is("c/a", "4")
+	must(t, f.ReplaceSecrets(t.Context(), "c/", nil))
+	is("c/a", "")
+	is("d/a", "3")
 }
 
 func testRevocations(t *testing.T, f *fixture) {

@@ -256,18 +256,7 @@ func testDelete(t *testing.T, f *fixture) {
 func testRetain(t *testing.T, f *fixture) {
 	must(t, f.put(t.Context(), f.repos[0], pkg, "1.0.0", "x"))
 	v := f.versions(t, f.repos[0], pkg)["1.0.0"]
-	retain := func(from metadata.VersionRow, to metadata.RepositoryID) (retained bool) {
-		f.update(t, func(tx metadata.Tx) error {
-			p, _, err := tx.EnsurePackage(to, pkg, "left-pad", published, metadata.ByArrival)
-			if err != nil {
-				return err
-			}
-			_, retained, err = tx.Retain(from, p.Row)
-			return err
-		})
-		return retained
-	}
-	if !retain(v.Row, f.repos[1]) || retain(v.Row, f.repos[1]) {
+	if !f.retain(t, v.Row, f.repos[1]) || f.retain(t, v.Row, f.repos[1]) {
 		t.Error("retained must be true once")
 	}
 	copied := f.versions(t, f.repos[1], pkg)["1.0.0"]
@@ -279,14 +268,14 @@ func testRetain(t *testing.T, f *fixture) {
 	if !f.versions(t, f.repos[1], pkg)["1.0.0"].Assets[0].Stored {
 		t.Error("the copy lost its bytes with its source")
 	}
-	if retain(v.Row, f.repos[2]) {
+	if f.retain(t, v.Row, f.repos[2]) {
 		t.Error("a deleted version was retained")
 	}
 	for _, status := range []registry.Status{registry.Archived, registry.Disposed, registry.Unfinished} {
 		f.update(t, func(tx metadata.Tx) error {
 			return tx.UpdateVersion(copied.Row, metadata.VersionUpdate{Status: &status})
 		})
-		if retain(copied.Row, f.repos[2]) {
+		if f.retain(t, copied.Row, f.repos[2]) {
 			t.Errorf("an %s version was retained", status)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -49,6 +50,9 @@ func testCollectWhilePublishing(t *testing.T, f *fixture) {
 }
 
 func collect(t *testing.T, f *fixture, stored *sync.Map) error {
+	if _, err := f.Clear(t.Context()); err != nil {
+		return err
+	}
 	if _, err := f.Condemn(t.Context(), soon()); err != nil {
 		return err
 	}
@@ -123,6 +127,7 @@ func testHistory(t *testing.T, f *fixture) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	m := model{}
+	generation := int64(1)
 	for step := range 200 {
 		r, key := rng.IntN(len(f.repos)), fmt.Sprintf("%d.0.0", rng.IntN(4))
 		at := fmt.Sprintf("%d %s", r, key)
@@ -131,7 +136,7 @@ func testHistory(t *testing.T, f *fixture) {
 		if exists {
 			row = f.versions(t, f.repos[r], pkg)[key]
 		}
-		switch rng.IntN(5) {
+		switch rng.IntN(6) {
 		case 0:
 			content := fmt.Sprint(rng.IntN(3))
 			err := f.put(t.Context(), f.repos[r], pkg, key, content)
@@ -175,9 +180,32 @@ func testHistory(t *testing.T, f *fixture) {
 		case 4:
 			var none sync.Map
 			must(t, collect(t, f, &none))
+		case 5:
+			removed := rng.IntN(2) == 0
+			f.declareAgain(t, &generation, r, removed)
+			for at := range m {
+				if removed && strings.HasPrefix(at, fmt.Sprint(r)) {
+					delete(m, at)
+				}
+			}
 		}
 		compare(t, f, m, step)
 	}
+}
+
+// declareAgain detaches a repository and declares it again; in between it may be removed, and then it is another one.
+func (f *fixture) declareAgain(t *testing.T, generation *int64, r int, removed bool) {
+	t.Helper()
+	names := []string{"a", "b", "c"}
+	*generation += 2
+	_, err := f.Declare(t.Context(), f.declaration(*generation-1, slices.Delete(slices.Clone(names), r, r+1)...))
+	must(t, err)
+	if removed {
+		must(t, f.Remove(t.Context(), f.removal(names[r])))
+	}
+	got, err := f.Declare(t.Context(), f.declaration(*generation, names...))
+	must(t, err)
+	f.repos[r] = got.Repositories[r].ID
 }
 
 func compare(t *testing.T, f *fixture, m model, step int) {

@@ -25,6 +25,8 @@ func Run(t *testing.T, open func(t *testing.T) metadata.Store) {
 		{"insert twice", testInsertTwice}, {"assets", testAssets}, {"dispose", testDispose}, {"delete", testDelete}, {"retain", testRetain},
 		{"replace assets", testReplaceAssets}, {"find", testFind}, {"rollback", testRollback}, {"panic", testPanic},
 		{"declare", testDeclare}, {"declare conflicts", testDeclareConflicts}, {"declare order", testDeclareOrder}, {"undeclare", testUndeclare},
+		{"declare without numbers", testDeclareUnnumbered}, {"remove a repository", testRemoveRepository}, {"remove a domain", testRemoveDomain},
+		{"removal conflicts", testRemovalConflicts}, {"clear in batches", testClearInBatches}, {"clear while retaining", testClearWhileRetaining},
 		{"secrets", testSecrets}, {"revocations", testRevocations}, {"derived", testDerived},
 		{"upstream", testUpstream}, {"leases", testLeases}, {"changes", testChanges}, {"revisions", testRevisions},
 		{"blobs", testBlobs}, {"collection", testCollection}, {"discard", testDiscard}, {"trim", testTrim},

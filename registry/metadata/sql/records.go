@@ -16,21 +16,6 @@ func sha256Hex(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Secret implements metadata.Catalog.
-func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
-	var out []byte
-	err := query(ctx, s.read, s.d, `SELECT sealed FROM secret WHERE name = ?`, func(r *dbsql.Rows) error { return r.Scan(&out) }, name)
-	return out, unavailable("secret", err)
-}
-
-// PutSecret implements metadata.Catalog.
-func (s *Store) PutSecret(ctx context.Context, name string, sealed []byte) error {
-	return s.write(ctx, metadata.RegistryDomain, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO secret (name, sealed) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed`, name, sealed)
-		return err
-	}, nil)
-}
-
 // Revoke implements metadata.Catalog. Of two revocations of one thing the wider one stays.
 func (s *Store) Revoke(ctx context.Context, r metadata.Revocation) error {
 	return s.write(ctx, r.Domain, func(t *tx) error {
@@ -80,6 +65,10 @@ func (s *Store) Derived(ctx context.Context, repository metadata.RepositoryID, f
 // PutDerived implements metadata.Reader.
 func (s *Store) PutDerived(ctx context.Context, repository metadata.RepositoryID, f registry.Format, kind string, rows []metadata.Derived) error {
 	return s.write(ctx, metadata.RegistryDomain, func(t *tx) error {
+		// No foreign key guards these rows: of a repository that is on its way out they would stay for ever.
+		if _, ok, err := t.one(`SELECT id FROM repository WHERE id = ? AND state <> '`+deleting+`' {share}`, int64(repository)); err != nil || !ok {
+			return err
+		}
 		for _, m := range rows {
 			if _, err := t.exec(`INSERT INTO derived (repository_id, format, kind, key, inputs, value) VALUES (?, ?, ?, ?, ?, ?)
 				ON CONFLICT (repository_id, format, kind, key) DO UPDATE SET inputs = excluded.inputs, value = excluded.value`,

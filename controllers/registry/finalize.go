@@ -1,0 +1,141 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	api "packhouse.dev/packhouse/api/v1alpha1"
+	"packhouse.dev/packhouse/controllers/compile"
+	"packhouse.dev/packhouse/registry/admin"
+)
+
+// finalize gives content objects the finalizer that their deletion policy asks for, and removes the content of those that are being
+// deleted, once the registry does not serve it any more.
+func (r *Reconciler) finalize(ctx context.Context, reg *api.Registry, w *world, out *outcome) error {
+	var failed []error
+	for i := range w.repositories {
+		o := &w.repositories[i]
+		if o.DeletionTimestamp.IsZero() {
+			if _, mine := out.compiled.Served[compile.Object{Kind: "Repository", Namespace: o.Namespace, Name: o.Name}]; mine {
+				failed = append(failed, r.hold(ctx, o, o.Spec.DeletionPolicy))
+			}
+			continue
+		}
+		account, domain, repository := parseARN(o.Status.ARN)
+		failed = append(failed, r.release(ctx, reg, w, out, o, ofRegistry(w, reg, o), admin.Removal{Owner: account, Domain: domain, Repository: repository}))
+	}
+	for i := range w.domains {
+		o := &w.domains[i]
+		if o.DeletionTimestamp.IsZero() {
+			if _, mine := out.compiled.Served[compile.Object{Kind: "Domain", Namespace: o.Namespace, Name: o.Name}]; mine {
+				failed = append(failed, r.hold(ctx, o, o.Spec.DeletionPolicy))
+			}
+			continue
+		}
+		account, domain, _ := parseARN(o.Status.ARN)
+		failed = append(failed, r.release(ctx, reg, w, out, o, belongs(w, o, reg), admin.Removal{Owner: account, Domain: domain}))
+	}
+	return errors.Join(failed...)
+}
+
+// hold adds or takes away the finalizer of an object that lives.
+func (r *Reconciler) hold(ctx context.Context, o client.Object, policy api.DeletionPolicy) error {
+	before := o.DeepCopyObject().(client.Object)
+	changed := false
+	if policy == api.Delete {
+		changed = controllerutil.AddFinalizer(o, Finalizer)
+	} else {
+		changed = controllerutil.RemoveFinalizer(o, Finalizer)
+	}
+	if !changed {
+		return nil
+	}
+	return client.IgnoreNotFound(r.opt.Client.Patch(ctx, o, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), FieldOwner))
+}
+
+// release removes the content of an object that is being deleted and lets it go.
+func (r *Reconciler) release(ctx context.Context, reg *api.Registry, w *world, out *outcome, o client.Object, mine bool, q admin.Removal) error {
+	if !mine || !controllerutil.ContainsFinalizer(o, Finalizer) {
+		return nil
+	}
+	namespace := w.namespaces[o.GetNamespace()]
+	switch {
+	case out.err != nil && namespace != nil && namespace.DeletionTimestamp != nil && o.GetNamespace() == reg.Namespace:
+		// The registry goes with the same namespace: nobody will ever be there to ask.
+	case out.err != nil:
+		return nil // the error is told where it belongs; the content is still served
+	case q.Domain != "":
+		if namespace == nil {
+			return nil // the cache has not seen it yet
+		}
+		q.Holder = string(namespace.UID)
+		if err := out.planes[0].Remove(ctx, q); err != nil {
+			return err
+		}
+		r.opt.Events.Eventf(o, nil, corev1.EventTypeNormal, "ContentRemoved", "Delete", "the content is removed")
+	}
+	return r.letGo(ctx, o)
+}
+
+func (r *Reconciler) letGo(ctx context.Context, o client.Object) error {
+	before := o.DeepCopyObject().(client.Object)
+	if !controllerutil.RemoveFinalizer(o, Finalizer) {
+		return nil
+	}
+	return client.IgnoreNotFound(r.opt.Client.Patch(ctx, o, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), FieldOwner))
+}
+
+// parseARN takes apart what a status says. An object that was never served has none, and no content.
+func parseARN(arn string) (account, domain, repository string) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 {
+		return "", "", ""
+	}
+	kind, name, _ := strings.Cut(parts[5], "/")
+	if kind == "domain" {
+		return parts[4], name, ""
+	}
+	domain, repository, _ = strings.Cut(name, "/")
+	return parts[4], domain, repository
+}
+
+// belongs says whether a Domain names a Registry.
+func belongs(w *world, d *api.Domain, reg *api.Registry) bool {
+	ref := d.Spec.RegistryRef
+	if ref == nil {
+		return len(w.objects.Registries) == 1
+	}
+	namespace := ref.Namespace
+	if namespace == "" {
+		namespace = d.Namespace
+	}
+	return namespace == reg.Namespace && ref.Name == reg.Name
+}
+
+// ofRegistry says whether a Repository's Domain names a Registry. One whose Domain is gone is of the only Registry, or of none that
+// can be told: then the unbound key lets it go, and the content stays with that of its domain.
+func ofRegistry(w *world, reg *api.Registry, o *api.Repository) bool {
+	if d := domainOf(w, &o.Spec.DomainRef, o.Namespace); d != nil {
+		return belongs(w, d, reg)
+	}
+	return len(w.objects.Registries) == 1
+}
+
+func domainOf(w *world, ref *api.Ref, namespace string) *api.Domain {
+	key := types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}
+	if key.Namespace == "" {
+		key.Namespace = namespace
+	}
+	for i := range w.domains {
+		if d := &w.domains[i]; d.Namespace == key.Namespace && d.Name == key.Name {
+			return d
+		}
+	}
+	return nil
+}

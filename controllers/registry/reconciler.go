@@ -1,0 +1,238 @@
+// Package registry is the controller of everything: it makes a Registry run, gives it what is declared, and says in statuses what
+// became of that. All kinds share one queue, with one key per Registry, because a document of a registry depends on all of them.
+//
+// Nothing here decides: controllers/build makes the objects and controllers/compile the documents, both pure.
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "packhouse.dev/packhouse/api/v1alpha1"
+	"packhouse.dev/packhouse/controllers/build"
+	"packhouse.dev/packhouse/controllers/compile"
+	"packhouse.dev/packhouse/registry/admin"
+	"packhouse.dev/packhouse/registry/config"
+)
+
+// FieldOwner is whose fields the operator's are, in server-side apply.
+const FieldOwner = client.FieldOwner("packhouse-operator")
+
+// Finalizer stays on a Domain or Repository until its content is removed. Only the deletion policy Delete has it.
+const Finalizer = "packhouse.dev/content"
+
+// How often everything is looked at although nothing seems to have changed: the registry may have been restored from a backup, a
+// Secret with credentials may have another content (Secrets are not watched), a pod may have come up.
+const (
+	resync      = time.Minute
+	retrySoon   = 2 * time.Second // while something is on its way
+	ensureAgain = 10 * time.Minute
+)
+
+// Plane is the admin API of one replica. admin.Client implements it.
+type Plane interface {
+	Status(ctx context.Context) (*admin.Status, error)
+	Configuration(ctx context.Context) (*admin.Configuration, error)
+	Apply(ctx context.Context, q admin.Configuration) (*admin.Applied, error)
+	PutSecrets(ctx context.Context, q admin.Secrets) error
+	Remove(ctx context.Context, q admin.Removal) error
+}
+
+// Planes finds the replicas of a Registry that are ready. None is no error.
+type Planes interface {
+	Of(ctx context.Context, r *api.Registry) ([]Plane, error)
+}
+
+// Options of a Reconciler. All but Epoch are needed.
+type Options struct {
+	Client  client.Client // reads from the cache
+	Live    client.Reader // reads from the apiserver
+	Planes  Planes
+	Events  events.EventRecorder
+	Build   build.Options
+	Formats []string // in the order in which endpoints are shown
+	Presets []compile.Preset
+	// Epoch grows with every leader, so that one that was deposed and does not know it yet is refused. nil: always 0.
+	Epoch func(ctx context.Context) (int64, error)
+	Now   func() time.Time
+}
+
+// Reconciler reconciles Registries and everything that belongs to them. It is safe for concurrent use with different keys.
+type Reconciler struct {
+	opt Options
+
+	mu     sync.Mutex
+	states map[types.NamespacedName]*state
+}
+
+// state is what is remembered of a Registry between two looks. Losing it costs a question to the registry.
+type state struct {
+	ensured   string // digest of the objects that were applied last; "": apply them again
+	ensuredAt time.Time
+
+	known    bool    // the fields below are what the registry has
+	seen     numbers // of what it serves
+	epoch    int64   // of what it is given
+	digest   string  // of the documents
+	previous compile.Documents
+	problems []admin.Problem
+	secrets  map[string]string // digest of the secrets that an instance of the registry was given
+}
+
+// New returns a Reconciler.
+func New(opt Options) *Reconciler {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Epoch == nil {
+		opt.Epoch = func(context.Context) (int64, error) { return 0, nil }
+	}
+	return &Reconciler{opt: opt, states: map[types.NamespacedName]*state{}}
+}
+
+// unbound is the key of objects that no Registry claims.
+//
+//nolint:gochecknoglobals // a constant
+var unbound = types.NamespacedName{Name: "unbound"}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, q ctrl.Request) (ctrl.Result, error) {
+	if q.NamespacedName == unbound {
+		return ctrl.Result{}, r.reconcileUnbound(ctx)
+	}
+	reg := &api.Registry{}
+	if err := r.opt.Client.Get(ctx, q.NamespacedName, reg); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(q.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, err
+	}
+	if !reg.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil // its objects go with it
+	}
+	return r.reconcile(ctx, reg, r.state(q.NamespacedName))
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, reg *api.Registry, s *state) (ctrl.Result, error) {
+	running := r.ensure(ctx, reg, s)
+	w, err := r.gather(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	out := r.push(ctx, reg, w, s)
+	out.running = running
+	finished := r.finalize(ctx, reg, w, out)
+	reported := r.report(ctx, reg, w, out)
+	if err := errors.Join(finished, reported); err != nil {
+		return ctrl.Result{}, err
+	}
+	switch {
+	case running != nil && !errors.As(running, new(*problem)):
+		return ctrl.Result{}, fmt.Errorf("objects of Registry %s/%s: %w", reg.Namespace, reg.Name, running)
+	case out.err != nil && !errors.Is(out.err, errNotReady):
+		return ctrl.Result{}, fmt.Errorf("configuration of Registry %s/%s: %w", reg.Namespace, reg.Name, out.err)
+	case out.err != nil || running != nil || out.waiting:
+		return ctrl.Result{RequeueAfter: retrySoon}, nil
+	}
+	return ctrl.Result{RequeueAfter: resync}, nil
+}
+
+// problem is an error that trying again does not mend: it is shown, and somebody has to do something.
+type problem struct{ reason, text string }
+
+// Error implements error.
+func (p *problem) Error() string { return p.text }
+
+func (r *Reconciler) state(key types.NamespacedName) *state {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.states[key]
+	if s == nil {
+		s = &state{secrets: map[string]string{}}
+		r.states[key] = s
+	}
+	return s
+}
+
+func (r *Reconciler) forget(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.states, key)
+}
+
+// world is all that is declared, as the cache has it.
+type world struct {
+	objects    compile.Objects
+	namespaces map[string]*corev1.Namespace
+	// all has also the Domains and Repositories that are being deleted, which objects has not.
+	domains      []api.Domain
+	repositories []api.Repository
+}
+
+// gather reads everything from the cache.
+func (r *Reconciler) gather(ctx context.Context) (*world, error) {
+	var (
+		registries   api.RegistryList
+		domains      api.DomainList
+		repositories api.RepositoryList
+		connections  api.ExternalConnectionList
+		origins      api.PackageOriginConfigurationList
+		groups       api.PackageGroupList
+		domainPolicy api.DomainPolicyList
+		repoPolicy   api.RepositoryPolicyList
+		identities   api.IdentityPolicyList
+		namespaces   corev1.NamespaceList
+	)
+	for _, list := range []client.ObjectList{&registries, &domains, &repositories, &connections, &origins, &groups, &domainPolicy, &repoPolicy, &identities, &namespaces} {
+		if err := r.opt.Client.List(ctx, list); err != nil {
+			return nil, err
+		}
+	}
+	w := &world{domains: domains.Items, repositories: repositories.Items, namespaces: map[string]*corev1.Namespace{}}
+	w.objects = compile.Objects{
+		Registries: alive(registries.Items), Domains: alive(domains.Items), Repositories: alive(repositories.Items),
+		Connections: alive(connections.Items), Origins: alive(origins.Items), Groups: alive(groups.Items),
+		DomainPolicies: alive(domainPolicy.Items), RepositoryPolicies: alive(repoPolicy.Items), IdentityPolicies: alive(identities.Items), Namespaces: map[string]compile.Namespace{},
+	}
+	for i := range namespaces.Items {
+		n := &namespaces.Items[i]
+		w.namespaces[n.Name] = n
+		w.objects.Namespaces[n.Name] = compile.Namespace{UID: string(n.UID), Labels: n.Labels}
+	}
+	return w, nil
+}
+
+// alive leaves out what is being deleted: it is not declared any more.
+func alive[T any, P interface {
+	*T
+	client.Object
+}](list []T) []T {
+	out := make([]T, 0, len(list))
+	for i := range list {
+		if P(&list[i]).GetDeletionTimestamp().IsZero() {
+			out = append(out, list[i])
+		}
+	}
+	return out
+}
+
+// documentsOf takes the operator's own endpoints out of what the registry has, so that they are not compiled again.
+func documentsOf(c *admin.Configuration) compile.Documents {
+	if c.Registry == nil {
+		return compile.Documents{}
+	}
+	reg := *c.Registry
+	reg.Endpoints = nil
+	return compile.Documents{Registry: &reg, Domains: append([]config.Domain(nil), c.Domains...)}
+}

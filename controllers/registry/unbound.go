@@ -1,0 +1,86 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"golang.org/x/sync/errgroup"
+
+	api "packhouse.dev/packhouse/api/v1alpha1"
+	"packhouse.dev/packhouse/controllers/compile"
+)
+
+// reconcileUnbound tells objects that no Registry claims what they lack, and lets those go that are being deleted: their content, if
+// there is any, is kept by a registry that is not there.
+func (r *Reconciler) reconcileUnbound(ctx context.Context) error {
+	w, err := r.gather(ctx)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrentWrites)
+	for i := range w.domains {
+		if o := &w.domains[i]; !claimed(w, o) {
+			g.Go(func() error { return r.homeless(ctx, "Domain", o, &o.Status.Status, missingRegistry(o)) })
+		}
+	}
+	for i := range w.repositories {
+		o := &w.repositories[i]
+		switch d := domainOf(w, &o.Spec.DomainRef, o.Namespace); {
+		case d != nil && !claimed(w, d):
+			g.Go(func() error {
+				return r.homeless(ctx, "Repository", o, &o.Status.Status, fmt.Sprintf("Domain %s/%s belongs to no Registry that there is", d.Namespace, d.Name))
+			})
+		case d == nil && len(w.objects.Registries) != 1:
+			g.Go(func() error {
+				return r.homeless(ctx, "Repository", o, &o.Status.Status, fmt.Sprintf("there is no Domain %s", o.Spec.DomainRef.Name))
+			})
+		}
+	}
+	return g.Wait()
+}
+
+// claimed says whether there is a Registry that reports on a Domain.
+func claimed(w *world, d *api.Domain) bool {
+	if d.Spec.RegistryRef == nil {
+		return len(w.objects.Registries) > 0 // with several, each says that one must be named
+	}
+	for i := range w.objects.Registries {
+		if belongs(w, d, &w.objects.Registries[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func missingRegistry(d *api.Domain) string {
+	if ref := d.Spec.RegistryRef; ref != nil {
+		return fmt.Sprintf("there is no Registry %s in namespace %s", ref.Name, orElse(ref.Namespace, d.Namespace))
+	}
+	return "there is no Registry: apply one"
+}
+
+func orElse(s, other string) string {
+	if s != "" {
+		return s
+	}
+	return other
+}
+
+func (r *Reconciler) homeless(ctx context.Context, kind string, o client.Object, s *api.Status, text string) error {
+	if !o.GetDeletionTimestamp().IsZero() {
+		if controllerutil.ContainsFinalizer(o, Finalizer) {
+			return r.letGo(ctx, o)
+		}
+		return nil
+	}
+	before := o.DeepCopyObject().(client.Object)
+	old := s.DeepCopy()
+	key := compile.Object{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}
+	t := &told{resolved: &compile.Condition{Object: key, Type: api.ConditionResolvedRefs, Reason: api.ReasonNotFound, Message: text}}
+	r.conditions(key, o.GetGeneration(), s, t, &outcome{compiled: &compile.Result{}, err: errNotReady})
+	return r.write(ctx, before, o, old, s)
+}
