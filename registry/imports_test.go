@@ -35,6 +35,10 @@ var rules = []rule{
 		reason: "the nouns import the standard library only, so that everything else can speak of them"},
 	{from: []string{"registry/policy"}, deny: []string{"...", "net/http"},
 		reason: "who may do what is decided from its arguments alone"},
+	{from: []string{"registry/group"}, deny: []string{"...", "net/http"}, allow: []string{"registry"},
+		reason: "which group a package is in, and what it allows, is a pure function of patterns and names"},
+	{from: []string{"registry/access"}, deny: []string{"...", "net/http"}, allow: []string{"registry", "registry/config", "registry/group", "registry/policy"},
+		reason: "what a request is judged by is compiled from documents alone"},
 	{from: []string{"registry/upstream"}, deny: []string{"..."}, allow: []string{"registry", "registry/config"},
 		reason: "the search order is a pure function of configuration"},
 	{from: []string{"registry/config"}, deny: []string{"..."}, allow: []string{"registry"},
@@ -74,7 +78,7 @@ var rules = []rule{
 	{from: []string{"api/..."}, deny: []string{"registry/...", "controllers/...", "cmd/..."},
 		reason: "types that clusters store do not follow the data plane's"},
 	{from: []string{"controllers/..."}, deny: []string{"registry/..."},
-		allow:  []string{"registry", "registry/config", "registry/policy", "registry/admin", "registry/upstream"},
+		allow:  []string{"registry", "registry/config", "registry/policy", "registry/group", "registry/admin", "registry/upstream"},
 		reason: "the operator speaks to the data plane through documents and the admin API"},
 	{from: []string{"controllers/compile/..."}, deny: []string{"net/http", "os", "k8s.io/client-go/...", "sigs.k8s.io/controller-runtime/..."},
 		reason: "Compile is pure"},
@@ -120,6 +124,8 @@ func TestImportRules(t *testing.T) {
 		"operator opens the database":  {"controllers/domain", "registry/metadata", true},
 		"operator writes documents":    {"controllers/compile", "registry/config", false},
 		"policy looks at the request":  {"registry/policy", "net/http", true},
+		"group knows a format":         {"registry/group", "registry/format/npm", true},
+		"group speaks of packages":     {"registry/group", "registry", false},
 		"package depends on a command": {"registry/server", "cmd/packhouse", true},
 	}
 	for name, tt := range tests {

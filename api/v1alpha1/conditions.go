@@ -28,6 +28,7 @@ const (
 	ReasonContentOfOther = "ContentOfOther"  // the name has content of another namespace
 	ReasonTruncated      = "SearchTruncated" // more upstreams than are searched
 	ReasonCycle          = "UpstreamCycle"   // the upstreams lead back
+	ReasonDenied         = "DeniedByPolicy"  // a policy does not let the namespace do this
 	ReasonUnreachable    = "Unreachable"     // the registry does not answer
 	ReasonNotAvailable   = "NotAvailable"    // the registry's pods are not ready
 	ReasonRefused        = "Refused"         // the apiserver or the registry refused what the operator wanted

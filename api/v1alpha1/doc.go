@@ -20,7 +20,8 @@ var GroupVersion = schema.GroupVersion{Group: "packhouse.dev", Version: "v1alpha
 func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&Registry{}, &RegistryList{}, &Domain{}, &DomainList{}, &Repository{}, &RepositoryList{},
-		&ExternalConnection{}, &ExternalConnectionList{}, &PackageOriginConfiguration{}, &PackageOriginConfigurationList{})
+		&ExternalConnection{}, &ExternalConnectionList{}, &PackageOriginConfiguration{}, &PackageOriginConfigurationList{},
+		&PackageGroup{}, &PackageGroupList{}, &DomainPolicy{}, &DomainPolicyList{}, &RepositoryPolicy{}, &RepositoryPolicyList{}, &IdentityPolicy{}, &IdentityPolicyList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -19,6 +19,11 @@ type DomainSpec struct {
 	// +kubebuilder:validation:MaxProperties=200
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) > 0 && size(k) <= 128 && size(self[k]) <= 256)",message="tag keys have 1 to 128 characters and values at most 256"
 	Tags map[string]TagValue `json:"tags,omitempty"`
+	// How versions of packages may come in that are in no PackageGroup, and of those whose groups inherit it: the group of all packages,
+	// /*. Left out, everything is allowed.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="(!has(self.publish) || self.publish.restriction != 'Inherit') && (!has(self.externalUpstream) || self.externalUpstream.restriction != 'Inherit') && (!has(self.internalUpstream) || self.internalUpstream.restriction != 'Inherit')",message="the group of all packages has no parent to inherit from"
+	OriginControls GroupOriginControls `json:"originControls,omitzero"`
 	// What becomes of the content when the object is deleted. Retain: it stays, is not served, and comes back with the object.
 	// Delete: it is removed.
 	// +optional

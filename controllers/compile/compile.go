@@ -10,13 +10,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	api "packhouse.dev/packhouse/api/v1alpha1"
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/upstream"
 )
 
@@ -27,7 +28,13 @@ type Objects struct {
 	Repositories []api.Repository
 	Connections  []api.ExternalConnection
 	Origins      []api.PackageOriginConfiguration
-	Namespaces   map[string]Namespace // by name
+	Groups       []api.PackageGroup
+
+	DomainPolicies     []api.DomainPolicy
+	RepositoryPolicies []api.RepositoryPolicy
+	IdentityPolicies   []api.IdentityPolicy
+
+	Namespaces map[string]Namespace // by name
 }
 
 // Namespace is what is needed to know of a namespace. Without a UID its name stands for it.
@@ -81,6 +88,8 @@ type Result struct {
 	Documents
 	// Conditions has Accepted and ResolvedRefs of every object that belongs to the registry, in order of object and type.
 	Conditions []Condition
+	// Groups has what package groups show in their status, in order of the objects.
+	Groups []GroupState
 	// Served has what is served of each Domain and Repository that is in the documents, also where that is an earlier declaration.
 	Served map[Object]Served
 }
@@ -114,6 +123,7 @@ type compilation struct {
 type domain struct {
 	object *api.Domain
 	doc    *config.Domain
+	policy *policy.Policy   // nil: none
 	repos  map[string]*repo // by own name
 }
 
@@ -121,6 +131,7 @@ type domain struct {
 type repo struct {
 	object *api.Repository
 	doc    *config.Repository
+	policy *policy.Policy // nil: none
 }
 
 // Compile makes the documents of one registry.
@@ -128,34 +139,34 @@ func Compile(objects Objects, previous Documents, opt Options) *Result {
 	c := &compilation{objects: objects.sorted(), previous: previous, opt: opt, domains: map[types.NamespacedName]*domain{}}
 	c.compileRegistry()
 	c.compileDomains()
+	c.compileIdentities()
+	c.compileDomainPolicies()
 	c.compileRepositories()
 	c.compileOrigins()
+	c.compileGroups()
 	c.connectionConditions()
 	c.finish()
 	return &c.out
 }
 
-// older orders objects by age. The name decides between objects of one second, so that a restart changes nothing.
-func older(at, bt time.Time, an, bn string) int {
-	return cmp.Or(at.Compare(bt), strings.Compare(an, bn))
+// byAge sorts objects, oldest first. The name decides between objects of one second, so that a restart changes nothing.
+func byAge[T any](list []T, meta func(*T) *metav1.ObjectMeta) []T {
+	return slices.SortedFunc(slices.Values(list), func(a, b T) int {
+		ma, mb := meta(&a), meta(&b)
+		return cmp.Or(ma.CreationTimestamp.Compare(mb.CreationTimestamp.Time), strings.Compare(ma.Namespace+"/"+ma.Name, mb.Namespace+"/"+mb.Name))
+	})
 }
 
 func (o Objects) sorted() Objects {
-	o.Registries = slices.SortedFunc(slices.Values(o.Registries), func(a, b api.Registry) int {
-		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-	})
-	o.Domains = slices.SortedFunc(slices.Values(o.Domains), func(a, b api.Domain) int {
-		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-	})
-	o.Repositories = slices.SortedFunc(slices.Values(o.Repositories), func(a, b api.Repository) int {
-		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-	})
-	o.Connections = slices.SortedFunc(slices.Values(o.Connections), func(a, b api.ExternalConnection) int {
-		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-	})
-	o.Origins = slices.SortedFunc(slices.Values(o.Origins), func(a, b api.PackageOriginConfiguration) int {
-		return older(a.CreationTimestamp.Time, b.CreationTimestamp.Time, a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-	})
+	o.Registries = byAge(o.Registries, func(x *api.Registry) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.Domains = byAge(o.Domains, func(x *api.Domain) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.Repositories = byAge(o.Repositories, func(x *api.Repository) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.Connections = byAge(o.Connections, func(x *api.ExternalConnection) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.Origins = byAge(o.Origins, func(x *api.PackageOriginConfiguration) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.Groups = byAge(o.Groups, func(x *api.PackageGroup) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.DomainPolicies = byAge(o.DomainPolicies, func(x *api.DomainPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.RepositoryPolicies = byAge(o.RepositoryPolicies, func(x *api.RepositoryPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.IdentityPolicies = byAge(o.IdentityPolicies, func(x *api.IdentityPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
 	return o
 }
 

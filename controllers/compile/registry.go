@@ -69,7 +69,9 @@ func (c *compilation) compileRegistry() {
 		doc.Limits = limits(&r.Spec.Limits)
 		c.registryConditions(r)
 	} else if c.previous.Registry != nil {
-		doc = c.previous.Registry // unreadable for now: limits and accounts stay as they were
+		kept := *c.previous.Registry // unreadable for now: limits and accounts stay as they were
+		kept.Identities = nil        // compiled anew, from what is declared now
+		doc = &kept
 	}
 	c.out.Registry = doc
 	c.limits = doc.Limits.WithDefaults()
@@ -109,6 +111,9 @@ func (c *compilation) compileAccounts(doc *config.Registry) {
 	}
 	for i := range c.objects.Repositories {
 		namespaces[c.objects.Repositories[i].Namespace] = true
+	}
+	for i := range c.objects.IdentityPolicies {
+		namespaces[c.objects.IdentityPolicies[i].Namespace] = true
 	}
 	by := map[string][]string{}
 	for ns := range namespaces {

@@ -14,7 +14,7 @@ import (
 
 // compileRepositories accepts repositories, oldest first, and then resolves what they name.
 func (c *compilation) compileRepositories() {
-	var accepted []*repo
+	var accepted, kept []*repo
 	for i := range c.objects.Repositories {
 		r := &c.objects.Repositories[i]
 		o := Object{"Repository", r.Namespace, r.Name}
@@ -34,7 +34,9 @@ func (c *compilation) compileRepositories() {
 		reason, problem := c.checkRepository(r, d, namespace)
 		if problem != "" {
 			c.refuse(o, reason, problem)
-			c.keepRepository(r, d)
+			if re := c.keepRepository(r, d); re != nil {
+				kept = append(kept, re)
+			}
 			continue
 		}
 		doc := &config.Repository{
@@ -45,6 +47,7 @@ func (c *compilation) compileRepositories() {
 		d.repos[doc.Name] = re
 		accepted = append(accepted, re)
 	}
+	c.compileRepositoryPolicies()
 	for _, re := range accepted {
 		d := c.domainOf(re.object)
 		c.resolveSources(re, d)
@@ -52,6 +55,10 @@ func (c *compilation) compileRepositories() {
 	for _, re := range accepted {
 		d := c.domainOf(re.object)
 		c.truncated(re, d)
+		d.doc.Repositories = append(d.doc.Repositories, *re.doc)
+	}
+	for _, re := range kept {
+		d := c.domainOf(re.object)
 		d.doc.Repositories = append(d.doc.Repositories, *re.doc)
 	}
 }
@@ -75,20 +82,25 @@ func (c *compilation) foreign(namespace, name string) bool {
 }
 
 func (c *compilation) checkRepository(r *api.Repository, d *domain, namespace string) (reason, problem string) {
-	if namespace != r.Namespace {
-		return api.ReasonNotAllowed, fmt.Sprintf("Domain %s/%s is of another namespace, and no policy of it grants CreateRepository", namespace, d.object.Name)
-	}
 	if !repositoryName.MatchString(r.OwnName()) {
 		return api.ReasonInvalid, fmt.Sprintf("%q is no name of a repository", r.OwnName())
 	}
 	if first := d.repos[r.OwnName()]; first != nil {
 		return api.ReasonNameConflict, fmt.Sprintf("Repository %s/%s is older and has the name %q", first.object.Namespace, first.object.Name, r.OwnName())
 	}
+	if c.created(r, d) {
+		return "", ""
+	}
+	if ok, because := c.mayCreate(r, d); !ok && because == "" {
+		return api.ReasonNotAllowed, fmt.Sprintf("Domain %s/%s is of another namespace, and no policy of it grants CreateRepository", namespace, d.object.Name)
+	} else if !ok {
+		return api.ReasonDenied, "it may not be created" + because
+	}
 	return "", ""
 }
 
 // keepRepository serves a repository as it was declared before, if its name is still free.
-func (c *compilation) keepRepository(r *api.Repository, d *domain) {
+func (c *compilation) keepRepository(r *api.Repository, d *domain) *repo {
 	for i := range c.previous.Domains {
 		p := &c.previous.Domains[i]
 		if p.Ref() != d.doc.Ref() || p.Holder != d.doc.Holder {
@@ -96,19 +108,20 @@ func (c *compilation) keepRepository(r *api.Repository, d *domain) {
 		}
 		old := before(p.Repositories, func(r *config.Repository) config.Source { return r.Source }, source("Repository", &r.ObjectMeta))
 		if old == nil || d.repos[old.Name] != nil || old.Name != r.OwnName() || old.AdministratorUID != c.holder(r.Namespace) {
-			return
+			return nil
 		}
 		doc := *old
-		doc.Packages = nil // compiled anew, from what is declared now
-		d.repos[doc.Name] = &repo{object: r, doc: &doc}
-		d.doc.Repositories = append(d.doc.Repositories, doc)
+		doc.Packages, doc.Policy = nil, nil // compiled anew, from what is declared now
+		re := &repo{object: r, doc: &doc}
+		d.repos[doc.Name] = re
 		for _, name := range doc.Connections {
 			if at := slices.IndexFunc(p.Connections, func(c config.Connection) bool { return c.Name == name }); at >= 0 {
 				addConnection(d.doc, &p.Connections[at])
 			}
 		}
-		return
+		return re
 	}
+	return nil
 }
 
 // resolveSources finds upstreams and connections. What is not there, or is more than is allowed, is left out: a repository never has
@@ -117,6 +130,7 @@ func (c *compilation) resolveSources(re *repo, d *domain) {
 	r := re.object
 	o := Object{"Repository", r.Namespace, r.Name}
 	var refused, missing []string
+	reason := api.ReasonNotFound
 	for i, u := range r.Spec.Upstreams {
 		switch {
 		case i >= c.limits.DirectUpstreams:
@@ -126,6 +140,11 @@ func (c *compilation) resolveSources(re *repo, d *domain) {
 		case u.Name == re.doc.Name:
 			refused = append(refused, "a repository cannot be its own upstream")
 		default:
+			if ok, because := c.mayAssociate(re, d, d.repos[u.Name]); !ok {
+				missing = append(missing, fmt.Sprintf("upstream %s is not asked: AssociateWithDownstreamRepository on it is not granted%s", u.Name, because))
+				reason = api.ReasonNotAllowed
+				continue
+			}
 			re.doc.Upstreams = append(re.doc.Upstreams, u.Name)
 		}
 	}
@@ -136,6 +155,10 @@ func (c *compilation) resolveSources(re *repo, d *domain) {
 			continue
 		case i >= c.limits.ExternalConnectionsPerRepository:
 			refused = append(refused, fmt.Sprintf("%s is beyond the limit of %d (externalConnectionsPerRepository) and is not asked", x.Name, c.limits.ExternalConnectionsPerRepository))
+			continue
+		}
+		if ok, because := c.mayConnect(re, d); !ok {
+			refused = append(refused, x.Name+" is not asked"+because)
 			continue
 		}
 		conn, problem := c.connection(x.Name, r.Namespace)
@@ -156,7 +179,7 @@ func (c *compilation) resolveSources(re *repo, d *domain) {
 		c.accept(o)
 	}
 	if len(missing) > 0 {
-		c.resolved(o, api.ReasonNotFound, missing)
+		c.resolved(o, reason, missing)
 	}
 }
 

@@ -169,6 +169,14 @@ func (s *Set) add(o *object) error {
 		return appendTyped(&s.Objects.Connections, o, &meta, func(r *api.ExternalConnection) *metav1.ObjectMeta { return &r.ObjectMeta })
 	case "PackageOriginConfiguration":
 		return appendTyped(&s.Objects.Origins, o, &meta, func(r *api.PackageOriginConfiguration) *metav1.ObjectMeta { return &r.ObjectMeta })
+	case "PackageGroup":
+		return appendTyped(&s.Objects.Groups, o, &meta, func(r *api.PackageGroup) *metav1.ObjectMeta { return &r.ObjectMeta })
+	case "DomainPolicy":
+		return appendTyped(&s.Objects.DomainPolicies, o, &meta, func(r *api.DomainPolicy) *metav1.ObjectMeta { return &r.ObjectMeta })
+	case "RepositoryPolicy":
+		return appendTyped(&s.Objects.RepositoryPolicies, o, &meta, func(r *api.RepositoryPolicy) *metav1.ObjectMeta { return &r.ObjectMeta })
+	case "IdentityPolicy":
+		return appendTyped(&s.Objects.IdentityPolicies, o, &meta, func(r *api.IdentityPolicy) *metav1.ObjectMeta { return &r.ObjectMeta })
 	}
 	return fmt.Errorf("kind %s is not known to this build", o.kind)
 }

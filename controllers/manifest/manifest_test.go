@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"packhouse.dev/packhouse/controllers/compile"
 )
 
 func write(t *testing.T, files map[string]string) string {
@@ -29,6 +32,13 @@ func TestSamples(t *testing.T) {
 	o := set.Objects
 	if len(o.Registries) != 1 || len(o.Domains) != 1 || len(o.Repositories) != 2 || len(o.Origins) != 1 || len(set.Notices) != 0 {
 		t.Fatalf("samples = %+v", o)
+	}
+	if len(o.Groups) != 2 || len(o.DomainPolicies) != 1 || len(o.RepositoryPolicies) != 1 || len(o.IdentityPolicies) != 2 {
+		t.Errorf("samples = %+v", o)
+	}
+	result := compile.Compile(o, compile.Documents{}, compile.Options{Registry: types.NamespacedName{Namespace: "default", Name: "default"}, Presets: []compile.Preset{{Name: "public:npmjs", Format: "npm", URL: "https://registry.yarnpkg.com"}}})
+	if problems := result.Problems(); len(problems) > 0 {
+		t.Errorf("samples have problems: %v", problems)
 	}
 	if r := o.Registries[0]; r.Namespace != "default" || r.Spec.ARN.Partition != "" && r.Spec.ARN.Partition != "aws" {
 		t.Errorf("registry = %+v", r)
@@ -91,6 +101,46 @@ func TestErrors(t *testing.T) {
 		"several": {head + "kind: Domain\nmetadata: {name: d1}\nspec: {x: 1}\n---\n" + head + "kind: Domain\nmetadata: {name: d2}\nspec: {y: 1}\n", []string{
 			"m.yaml:4: Domain d1: spec.x: there is no such field", "m.yaml:9: Domain d2: spec.y: there is no such field",
 		}},
+		"policy with both forms": {
+			head + "kind: DomainPolicy\nmetadata: {name: p1}\nspec:\n  domainRef: {name: d1}\n  document: '{}'\n  statements:\n    - {effect: Deny, principals: [{everyone: true}], actions: ['*'], resources: ['*']}\n",
+			[]string{"m.yaml:4: DomainPolicy p1: spec: a policy has either a document or statements"},
+		},
+		"statement without principals": {
+			head + "kind: RepositoryPolicy\nmetadata: {name: p1}\nspec:\n  repositoryRef: {name: r1}\n  statements:\n    - {effect: Deny, actions: ['*'], resources: ['*']}\n",
+			[]string{"m.yaml:7: RepositoryPolicy p1: spec.statements[0]: a statement has either principals or notPrincipals"},
+		},
+		"principal of two kinds": {
+			head + "kind: RepositoryPolicy\nmetadata: {name: p1}\nspec:\n  repositoryRef: {name: r1}\n  statements:\n    - effect: Allow\n      principals: [{everyone: true, account: '123456789012'}]\n      actions: ['*']\n      resources: ['*']\n",
+			[]string{"m.yaml:8: RepositoryPolicy p1: spec.statements[0].principals[0]: name exactly one of everyone, account, namespace, serviceAccount, user and aws"},
+		},
+		"statement with both resources": {
+			head + "kind: IdentityPolicy\nmetadata: {name: p1}\nspec:\n  subjects: [{user: bob}]\n  statements:\n    - {effect: Deny, actions: ['*'], resources: ['*'], notResources: ['*']}\n",
+			[]string{"m.yaml:7: IdentityPolicy p1: spec.statements[0]: a statement has either resources or notResources"},
+		},
+		"policy of nobody": {
+			head + "kind: IdentityPolicy\nmetadata: {name: p1}\nspec:\n  subjects: [{}]\n  managedPolicies: [AWSCodeArtifactAdminAccess]\n",
+			[]string{"m.yaml:5: IdentityPolicy p1: spec.subjects[0]: name exactly one of everyone, serviceAccount, user and group"},
+		},
+		"policy that says nothing": {
+			head + "kind: IdentityPolicy\nmetadata: {name: p1}\nspec:\n  subjects: [{everyone: true}]\n",
+			[]string{"m.yaml:4: IdentityPolicy p1: spec: a policy has a document, statements or managedPolicies"},
+		},
+		"root group": {
+			head + "kind: PackageGroup\nmetadata: {name: g1}\nspec:\n  domainRef: {name: d1}\n  pattern: '/*'\n",
+			[]string{"m.yaml:6: PackageGroup g1: spec.pattern: the group of all packages is Domain.spec.originControls"},
+		},
+		"pattern": {
+			head + "kind: PackageGroup\nmetadata: {name: g1}\nspec:\n  domainRef: {name: d1}\n  pattern: '/npm/re act$'\n",
+			[]string{"m.yaml:6: PackageGroup g1: spec.pattern: a pattern is /format/*, /format/namespace/*, or ends with a namespace or a name and ~, or with a name and $"},
+		},
+		"list without its restriction": {
+			head + "kind: PackageGroup\nmetadata: {name: g1}\nspec:\n  domainRef: {name: d1}\n  pattern: /npm/*\n  originControls:\n    publish: {restriction: Block, repositories: [r1]}\n",
+			[]string{"m.yaml:8: PackageGroup g1: spec.originControls.publish: repositories are named with AllowSpecificRepositories, and only then"},
+		},
+		"root inherits": {
+			head + "kind: Domain\nmetadata: {name: d1}\nspec:\n  originControls:\n    publish: {restriction: Inherit}\n",
+			[]string{"m.yaml:5: Domain d1: spec.originControls: the group of all packages has no parent to inherit from"},
+		},
 		"url": {head + "kind: ExternalConnection\nmetadata: {name: x1}\nspec:\n  format: npm\n  url: ftp://x\n", []string{"m.yaml:6: ExternalConnection x1: spec.url: must be an http or https URL"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -188,9 +188,13 @@ func (r *Reconciler) gather(ctx context.Context) (*world, error) {
 		repositories api.RepositoryList
 		connections  api.ExternalConnectionList
 		origins      api.PackageOriginConfigurationList
+		groups       api.PackageGroupList
+		domainPolicy api.DomainPolicyList
+		repoPolicy   api.RepositoryPolicyList
+		identities   api.IdentityPolicyList
 		namespaces   corev1.NamespaceList
 	)
-	for _, list := range []client.ObjectList{&registries, &domains, &repositories, &connections, &origins, &namespaces} {
+	for _, list := range []client.ObjectList{&registries, &domains, &repositories, &connections, &origins, &groups, &domainPolicy, &repoPolicy, &identities, &namespaces} {
 		if err := r.opt.Client.List(ctx, list); err != nil {
 			return nil, err
 		}
@@ -198,7 +202,8 @@ func (r *Reconciler) gather(ctx context.Context) (*world, error) {
 	w := &world{domains: domains.Items, repositories: repositories.Items, namespaces: map[string]*corev1.Namespace{}}
 	w.objects = compile.Objects{
 		Registries: alive(registries.Items), Domains: alive(domains.Items), Repositories: alive(repositories.Items),
-		Connections: alive(connections.Items), Origins: alive(origins.Items), Namespaces: map[string]compile.Namespace{},
+		Connections: alive(connections.Items), Origins: alive(origins.Items), Groups: alive(groups.Items),
+		DomainPolicies: alive(domainPolicy.Items), RepositoryPolicies: alive(repoPolicy.Items), IdentityPolicies: alive(identities.Items), Namespaces: map[string]compile.Namespace{},
 	}
 	for i := range namespaces.Items {
 		n := &namespaces.Items[i]

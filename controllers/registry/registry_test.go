@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -68,6 +69,24 @@ func TestSamplesBecomeReady(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"my-repo", "npm-store", "public:npmjs"}, r.Status.SearchOrder); diff != "" {
 		t.Error(diff)
+	}
+	g := &api.PackageGroup{}
+	f.get(g, "acme-npm")
+	wantGroup := api.PackageGroupStatus{
+		Status: g.Status.Status, Parent: "/npm/*", Publish: &api.EffectiveControl{Restriction: "AllowSpecificRepositories", Repositories: 1},
+		ExternalUpstream: &api.EffectiveControl{Restriction: "Block"}, InternalUpstream: &api.EffectiveControl{Restriction: "Allow"},
+	}
+	if diff := cmp.Diff(wantGroup, g.Status); diff != "" {
+		t.Error(diff)
+	}
+	dp, rp, ip := &api.DomainPolicy{}, &api.RepositoryPolicy{}, &api.IdentityPolicy{}
+	f.get(dp, "my-domain")
+	f.get(rp, "my-repo")
+	f.get(ip, "builders")
+	for what, s := range map[string]api.Status{"group": g.Status.Status, "domain policy": dp.Status, "repository policy": rp.Status, "identity policy": ip.Status} {
+		if !apimeta.IsStatusConditionTrue(s.Conditions, api.ConditionReady) {
+			t.Errorf("%s: %+v", what, s.Conditions)
+		}
 	}
 	if r.Status.ObservedGeneration != r.Generation || d.Status.Repositories != 2 {
 		t.Errorf("status %+v of domain %+v", r.Status, d.Status)

@@ -69,7 +69,7 @@ func (r *Reconciler) report(ctx context.Context, reg *api.Registry, w *world, ou
 	}
 	for i := range w.objects.Connections {
 		o := &w.objects.Connections[i]
-		if concerns(o, reg, out) {
+		if concerns(o.Namespace, reg, out) {
 			one("ExternalConnection", o, &o.Status, func() {})
 		}
 	}
@@ -77,17 +77,36 @@ func (r *Reconciler) report(ctx context.Context, reg *api.Registry, w *world, ou
 		o := &w.objects.Origins[i]
 		one("PackageOriginConfiguration", o, &o.Status, func() {})
 	}
+	for i := range w.objects.Groups {
+		o := &w.objects.Groups[i]
+		one("PackageGroup", o, &o.Status.Status, func() { groupStatus(o, out) })
+	}
+	for i := range w.objects.DomainPolicies {
+		o := &w.objects.DomainPolicies[i]
+		one("DomainPolicy", o, &o.Status, func() {})
+	}
+	for i := range w.objects.RepositoryPolicies {
+		o := &w.objects.RepositoryPolicies[i]
+		one("RepositoryPolicy", o, &o.Status, func() {})
+	}
+	for i := range w.objects.IdentityPolicies {
+		o := &w.objects.IdentityPolicies[i]
+		if len(w.objects.Registries) == 1 || concerns(o.Namespace, reg, out) { // callers may be where nothing is served
+			one("IdentityPolicy", o, &o.Status, func() {})
+		}
+	}
 	one("Registry", reg, &reg.Status.Status, func() { registryStatus(reg, out) })
 	return g.Wait()
 }
 
-// concerns says whether a Registry reports on an external connection: it is in its namespace, or one of its repositories may name it.
-func concerns(o *api.ExternalConnection, reg *api.Registry, out *outcome) bool {
-	if o.Namespace == reg.Namespace {
+// concerns says whether a Registry reports on what a namespace has for all registries, as external connections: it is its own
+// namespace, or one of its domains or repositories is there.
+func concerns(namespace string, reg *api.Registry, out *outcome) bool {
+	if namespace == reg.Namespace {
 		return true
 	}
 	for at := range out.compiled.Served {
-		if at.Namespace == o.Namespace {
+		if at.Namespace == namespace {
 			return true
 		}
 	}
@@ -235,6 +254,18 @@ func domainStatus(o *api.Domain, out *outcome) {
 		return
 	}
 	o.Status.Repositories, o.Status.Retained = int32(len(out.status.Domains[i].Repositories)), out.status.Domains[i].Retained
+}
+
+func groupStatus(o *api.PackageGroup, out *outcome) {
+	key := compile.Object{Kind: "PackageGroup", Namespace: o.Namespace, Name: o.Name}
+	i := slices.IndexFunc(out.compiled.Groups, func(g compile.GroupState) bool { return g.Object == key })
+	if i < 0 { // it has no packages
+		o.Status.Parent, o.Status.Subgroups, o.Status.Publish, o.Status.ExternalUpstream, o.Status.InternalUpstream = "", 0, nil, nil, nil
+		return
+	}
+	g := out.compiled.Groups[i]
+	o.Status.Parent, o.Status.Subgroups = g.Parent, g.Subgroups
+	o.Status.Publish, o.Status.ExternalUpstream, o.Status.InternalUpstream = &g.Publish, &g.ExternalUpstream, &g.InternalUpstream
 }
 
 func (r *Reconciler) repositoryStatus(o *api.Repository, out *outcome) {

@@ -30,6 +30,8 @@ type Registry struct {
 	Accounts  []Account  `json:"accounts,omitempty"`
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	Limits    Limits     `json:"limits"`
+	// Identities are the identity policies of all namespaces, in order of their sources.
+	Identities []IdentityPolicy `json:"identities,omitempty"`
 }
 
 // Account ties a namespace to a 12-digit account id.
@@ -84,6 +86,8 @@ type Domain struct {
 	Name         string            `json:"name"`   // own name
 	Holder       string            `json:"holder"` // UID of the namespace
 	Tags         map[string]string `json:"tags,omitempty"`
+	Policy       *Policy           `json:"policy,omitempty"`
+	Groups       []PackageGroup    `json:"groups,omitempty"` // in order of their patterns; /* is the domain's own
 	Repositories []Repository      `json:"repositories,omitempty"`
 	Connections  []Connection      `json:"connections,omitempty"` // those that repositories of the domain use
 }
@@ -102,6 +106,7 @@ type Repository struct {
 	Upstreams        []string          `json:"upstreams,omitempty"`   // names in the domain, in order
 	Connections      []string          `json:"connections,omitempty"` // names of Connections, after the upstreams
 	Packages         []PackageOrigin   `json:"packages,omitempty"`
+	Policy           *Policy           `json:"policy,omitempty"`
 }
 
 // PackageOrigin is a declared override of a package's origin controls in a repository. Package identities are as written; the data
