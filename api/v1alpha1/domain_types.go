@@ -34,6 +34,9 @@ type DomainSpec struct {
 // DomainStatus is what a domain reports.
 type DomainStatus struct {
 	Status `json:",inline"`
+	// Registry that serves the domain, as <namespace>/<name>. It goes on doing so when there are others.
+	// +optional
+	Registry string `json:"registry,omitempty"`
 	// Account that owns the domain: the one of its namespace.
 	// +optional
 	Account string `json:"account,omitempty"`

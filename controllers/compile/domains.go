@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -50,19 +51,40 @@ func (c *compilation) compileDomains() {
 
 // belongs says whether a domain is one of the registry being compiled.
 func (c *compilation) belongs(d *api.Domain) (ours bool, problem string) {
-	ref := d.Spec.RegistryRef
-	if ref == nil {
-		switch len(c.objects.Registries) {
-		case 0, 1:
-			return true, ""
+	if len(c.objects.Registries) == 0 {
+		return true, "" // there is one without an object
+	}
+	of, problem := RegistryOf(&c.objects, d)
+	return of == c.opt.Registry, problem
+}
+
+// RegistryOf names the Registry that a domain belongs to: the one that it names; else the one that it was served by, as long as that
+// exists, so that another Registry that somebody makes takes nothing away; else the only one that allows its namespace.
+func RegistryOf(o *Objects, d *api.Domain) (_ types.NamespacedName, problem string) {
+	if ref := d.Spec.RegistryRef; ref != nil {
+		return types.NamespacedName{Namespace: cmp.Or(ref.Namespace, d.Namespace), Name: ref.Name}, ""
+	}
+	var all, open []types.NamespacedName
+	for i := range o.Registries {
+		r := &o.Registries[i]
+		key := types.NamespacedName{Namespace: r.Namespace, Name: r.Name}
+		if d.Status.Registry == key.String() {
+			return key, ""
 		}
-		return false, fmt.Sprintf("there are %d registries: name one in registryRef", len(c.objects.Registries))
+		all = append(all, key)
+		if allows(r, d.Namespace, o.Namespaces) {
+			open = append(open, key)
+		}
 	}
-	namespace := ref.Namespace
-	if namespace == "" {
-		namespace = d.Namespace
+	switch {
+	case len(open) == 1:
+		return open[0], ""
+	case len(all) == 1:
+		return all[0], "" // and it says that it does not allow the namespace
+	case len(all) == 0:
+		return types.NamespacedName{}, "there is no Registry: apply one"
 	}
-	return namespace == c.opt.Registry.Namespace && ref.Name == c.opt.Registry.Name, ""
+	return types.NamespacedName{}, fmt.Sprintf("there are %d registries: name one in registryRef", len(all))
 }
 
 func (c *compilation) checkDomain(d *api.Domain) (ref registry.DomainRef, reason, problem string) {

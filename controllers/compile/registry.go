@@ -142,10 +142,14 @@ func (c *compilation) account(namespace string) (id, problem string) {
 
 // allowed says whether a namespace may have domains in the registry.
 func (c *compilation) allowed(namespace string) bool {
-	if c.registry == nil || namespace == c.registry.Namespace {
+	return c.registry == nil || allows(c.registry, namespace, c.objects.Namespaces)
+}
+
+func allows(r *api.Registry, namespace string, namespaces map[string]Namespace) bool {
+	if namespace == r.Namespace {
 		return true
 	}
-	s := c.registry.Spec.AllowedNamespaces
+	s := r.Spec.AllowedNamespaces
 	if s == nil {
 		return false
 	}
@@ -156,7 +160,7 @@ func (c *compilation) allowed(namespace string) bool {
 		return false
 	}
 	selector, err := metav1.LabelSelectorAsSelector(s.Selector)
-	return err == nil && !selector.Empty() && selector.Matches(labels.Set(c.objects.Namespaces[namespace].Labels))
+	return err == nil && !selector.Empty() && selector.Matches(labels.Set(namespaces[namespace].Labels))
 }
 
 // holder is the lasting name of a namespace.

@@ -469,7 +469,9 @@ func (s *suite) thousand(t *testing.T) {
 		}
 		left := 0
 		for i := range list.Items {
-			if !slices.ContainsFunc(list.Items[i].Status.Conditions, func(c metav1.Condition) bool { return c.Type == api.ConditionProgrammed && c.Status == metav1.ConditionTrue }) {
+			if !slices.ContainsFunc(list.Items[i].Status.Conditions, func(c metav1.Condition) bool {
+				return c.Type == api.ConditionProgrammed && c.Status == metav1.ConditionTrue
+			}) {
 				left++
 			}
 		}

@@ -105,17 +105,10 @@ func parseARN(arn string) (account, domain, repository string) {
 	return parts[4], domain, repository
 }
 
-// belongs says whether a Domain names a Registry.
+// belongs says whether a Domain is one of a Registry.
 func belongs(w *world, d *api.Domain, reg *api.Registry) bool {
-	ref := d.Spec.RegistryRef
-	if ref == nil {
-		return len(w.objects.Registries) == 1
-	}
-	namespace := ref.Namespace
-	if namespace == "" {
-		namespace = d.Namespace
-	}
-	return namespace == reg.Namespace && ref.Name == reg.Name
+	of, problem := compile.RegistryOf(&w.objects, d)
+	return problem == "" && of == client.ObjectKeyFromObject(reg)
 }
 
 // ofRegistry says whether a Repository's Domain names a Registry. One whose Domain is gone is of the only Registry, or of none that

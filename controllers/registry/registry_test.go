@@ -351,6 +351,28 @@ func TestAnotherWasThere(t *testing.T) {
 	}
 }
 
+// TestAnotherRegistry: a Registry that somebody makes takes nothing away from those that there are.
+func TestAnotherRegistry(t *testing.T) {
+	f := newFixture(t)
+	f.given(topology)
+	f.reconcile()
+	other := f.namespace + "-other"
+	f.makeNamespace(other)
+	f.given("kind: Registry\nmetadata: {name: default, namespace: " + other + "}\n---\nkind: Domain\nmetadata: {name: theirs, namespace: " + other + "}")
+	f.given("kind: Domain\nmetadata: {name: late}")
+	f.reconcile()
+	for name, want := range map[string]string{"my-domain": "True Ready", "late": "True Ready"} {
+		if got := f.domain(name, "Ready"); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	d := &api.Domain{}
+	f.must(f.c.Get(context.Background(), client.ObjectKey{Namespace: other, Name: "theirs"}, d))
+	if d.Status.Registry != other+"/default" {
+		t.Errorf("theirs is served by %q", d.Status.Registry)
+	}
+}
+
 func TestLostKey(t *testing.T) {
 	f := newFixture(t)
 	f.given(topology)

@@ -61,7 +61,7 @@ func (r *Reconciler) report(ctx context.Context, reg *api.Registry, w *world, ou
 	}
 	for i := range w.objects.Domains {
 		o := &w.objects.Domains[i]
-		one("Domain", o, &o.Status.Status, func() { domainStatus(o, out) })
+		one("Domain", o, &o.Status.Status, func() { domainStatus(o, reg, out) })
 	}
 	for i := range w.objects.Repositories {
 		o := &w.objects.Repositories[i]
@@ -240,12 +240,12 @@ func registryStatus(reg *api.Registry, out *outcome) {
 	slices.Sort(reg.Status.Retained)
 }
 
-func domainStatus(o *api.Domain, out *outcome) {
+func domainStatus(o *api.Domain, reg *api.Registry, out *outcome) {
 	at, ok := out.compiled.Served[compile.Object{Kind: "Domain", Namespace: o.Namespace, Name: o.Name}]
 	if !ok {
 		return
 	}
-	o.Status.Account, o.Status.ARN = at.Domain.Owner, at.ARN
+	o.Status.Registry, o.Status.Account, o.Status.ARN = client.ObjectKeyFromObject(reg).String(), at.Domain.Owner, at.ARN
 	if out.err != nil || out.status == nil {
 		return
 	}

@@ -78,6 +78,7 @@ type fixture struct {
 	t         testing.TB
 	c         client.Client
 	plane     *fakePlane
+	others    map[string]*fakePlane // of Registries in other namespaces
 	namespace string
 	r         *Reconciler
 }
@@ -91,7 +92,7 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{t: t, c: c, plane: &fakePlane{}, namespace: "t" + strings.ToLower(fmt.Sprintf("%x", t.Name())[:min(20, 2*len(t.Name()))]) + fmt.Sprintf("%d", nextNumber())}
+	f := &fixture{t: t, c: c, plane: &fakePlane{}, others: map[string]*fakePlane{}, namespace: "t" + strings.ToLower(fmt.Sprintf("%x", t.Name())[:min(20, 2*len(t.Name()))]) + fmt.Sprintf("%d", nextNumber())}
 	f.makeNamespace(f.namespace)
 	f.r = f.operator(c)
 	t.Cleanup(f.cleanUp)
@@ -113,9 +114,15 @@ func nextNumber() int {
 // operator is a new one, that remembers nothing.
 func (f *fixture) operator(c client.Client) *Reconciler {
 	return New(Options{
-		Client: c, Live: c, Planes: planesFunc(func(context.Context, *api.Registry) ([]Plane, error) {
+		Client: c, Live: c, Planes: planesFunc(func(_ context.Context, reg *api.Registry) ([]Plane, error) {
 			if f.plane.away {
 				return nil, nil
+			}
+			if reg.Namespace != f.namespace {
+				if f.others[reg.Namespace] == nil {
+					f.others[reg.Namespace] = &fakePlane{}
+				}
+				return []Plane{f.others[reg.Namespace]}, nil
 			}
 			return []Plane{f.plane}, nil
 		}),

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -45,15 +46,11 @@ func (r *Reconciler) reconcileUnbound(ctx context.Context) error {
 
 // claimed says whether there is a Registry that reports on a Domain.
 func claimed(w *world, d *api.Domain) bool {
-	if d.Spec.RegistryRef == nil {
-		return len(w.objects.Registries) > 0 // with several, each says that one must be named
+	of, problem := compile.RegistryOf(&w.objects, d)
+	if problem != "" {
+		return len(w.objects.Registries) > 0 // each of them says that one must be named
 	}
-	for i := range w.objects.Registries {
-		if belongs(w, d, &w.objects.Registries[i]) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.objects.Registries, func(r api.Registry) bool { return r.Namespace == of.Namespace && r.Name == of.Name })
 }
 
 func missingRegistry(d *api.Domain) string {
