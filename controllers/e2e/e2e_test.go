@@ -70,6 +70,9 @@ func (s *suite) npm(t *testing.T) {
 	base := s.forward(t, namespace, "default")
 	home := t.TempDir()
 	t.Setenv("HOME", home)
+	// npm asks for itself and for the package before it publishes, and tries again for a minute where an upstream cannot be reached.
+	t.Setenv("npm_config_update_notifier", "false")
+	t.Setenv("npm_config_fetch_retries", "0")
 	s.packhouseWithKubeconfig(t, "login", "npm", "-n", namespace, "--registry", "default", "--repository", "my-repo", "--endpoint", base)
 	dir := filepath.Join(home, "thing")
 	must(t, os.MkdirAll(dir, 0o700))
@@ -96,7 +99,7 @@ spec:
       image: ` + s.image + `
       imagePullPolicy: IfNotPresent
       workingDir: /work
-      env: [{name: HOME, value: /work}, {name: npm_config_registry, value: "` + address + `"}, {name: "npm_config_` + host + `:_authToken", value: "` + token + `"}]
+      env: [{name: HOME, value: /work}, {name: npm_config_registry, value: "` + address + `"}, {name: npm_config_update_notifier, value: "false"}, {name: "npm_config_` + host + `:_authToken", value: "` + token + `"}]
       args: [install, "@corp/thing", --no-audit, --no-fund, --userconfig, /work/none]
       volumeMounts: [{name: work, mountPath: /work}]
       securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: true}

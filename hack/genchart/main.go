@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"sigs.k8s.io/yaml"
 )
 
 // replacement is one place that values decide. Each must be there, so that a change of config is not missed here.
@@ -58,7 +60,14 @@ func main() {
 	log.SetFlags(0)
 	config := flag.String("config", "config", "folder of the manifests")
 	out := flag.String("out", "charts/packhouse", "folder of the chart")
+	flatten := flag.String("flatten", "", "print the manifests of a folder with kustomization.yaml instead")
 	flag.Parse()
+	if *flatten != "" {
+		if err := printAll(*flatten); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := run(*config, *out); err != nil {
 		log.Fatal(err)
 	}
@@ -117,6 +126,39 @@ func crds(from, to string) error {
 		if err := write(filepath.Join(to, filepath.Base(p)), string(b)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// printAll prints the files that a kustomization and those below it name.
+func printAll(dir string) error {
+	b, err := os.ReadFile(filepath.Join(dir, "kustomization.yaml"))
+	if err != nil {
+		return err
+	}
+	var k struct {
+		Resources []string `json:"resources"`
+	}
+	if err := yaml.Unmarshal(b, &k); err != nil {
+		return err
+	}
+	for _, r := range k.Resources {
+		path := filepath.Join(dir, filepath.FromSlash(r))
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			if err := printAll(path); err != nil {
+				return err
+			}
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("---\n%s\n", text)
 	}
 	return nil
 }
