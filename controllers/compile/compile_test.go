@@ -399,3 +399,32 @@ func damage(rng *rand.Rand, o *Objects) {
 		o.Registries = nil
 	}
 }
+
+func TestUpstreamsThatLeadBack(t *testing.T) {
+	got := Compile(Objects{
+		Domains: []api.Domain{aDomain("d1", 9)},
+		Repositories: []api.Repository{
+			aRepository("aa", 8, upstreams("bb")), aRepository("bb", 7, upstreams("cc", "dd")), aRepository("cc", 6, upstreams("aa")),
+			aRepository("dd", 5), aRepository("ee", 4, upstreams("aa")),
+		},
+	}, Documents{}, options)
+	want := map[string]string{
+		"aa": "its upstreams lead back to it (aa → bb → cc → aa)", "bb": "its upstreams lead back to it (bb → cc → aa → bb)",
+		"cc": "its upstreams lead back to it (cc → aa → bb → cc)", "dd": "", "ee": "",
+	}
+	for _, c := range got.Conditions {
+		if c.Object.Kind != "Repository" || c.Type != api.ConditionResolvedRefs {
+			continue
+		}
+		if text := want[c.Object.Name]; c.Status != (text == "") || !strings.HasPrefix(c.Message, text) {
+			t.Errorf("%s: %v %s %q, want %q", c.Object.Name, c.Status, c.Reason, c.Message, text)
+		}
+		delete(want, c.Object.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("nothing is said of %v", want)
+	}
+	if s := got.Served[Object{"Repository", "default", "ee"}]; strings.Join(s.Search, " ") != "ee aa bb cc dd" {
+		t.Errorf("ee looks in %v", s.Search)
+	}
+}

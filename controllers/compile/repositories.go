@@ -195,11 +195,41 @@ func (c *compilation) truncated(re *repo, d *domain) {
 	if slices.ContainsFunc(c.out.Conditions, func(x Condition) bool { return x.Object == o && x.Type == api.ConditionResolvedRefs }) {
 		return
 	}
+	if loop := d.loop(re.doc.Name); loop != nil {
+		c.resolved(o, api.ReasonCycle, []string{fmt.Sprintf("its upstreams lead back to it (%s): take one of them out; until then each is searched once", strings.Join(loop, " → "))})
+		return
+	}
 	if c.plan(re, d).Truncated() {
 		c.resolved(o, api.ReasonTruncated, []string{fmt.Sprintf("only the first %d upstreams are searched (searchedUpstreams)", c.limits.SearchedUpstreams)})
 		return
 	}
 	c.resolved(o, "", nil)
+}
+
+// loop is a way from a repository through upstreams back to itself, the shortest; nil if there is none.
+func (d *domain) loop(name string) []string {
+	from := map[string]string{} // by which repository each was reached first
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		at := d.repos[queue[0]]
+		if at == nil {
+			continue
+		}
+		for _, up := range at.doc.Upstreams {
+			if up == name {
+				path := []string{name}
+				for step := queue[0]; step != name; step = from[step] {
+					path = append(path, step)
+				}
+				slices.Reverse(path[1:])
+				return append(path, name)
+			}
+			if _, seen := from[up]; !seen {
+				from[up] = queue[0]
+				queue = append(queue, up)
+			}
+		}
+	}
+	return nil
 }
 
 // plan is where packages are looked for from a repository.
