@@ -35,15 +35,16 @@ type meta struct {
 }
 
 type pageFile struct {
-	Filename         string            `json:"filename"`
-	URL              string            `json:"url"`
-	Hashes           map[string]string `json:"hashes"`
-	RequiresPython   string            `json:"requires-python,omitempty"`
-	Size             *int64            `json:"size,omitempty"`
-	UploadTime       string            `json:"upload-time,omitempty"`
-	Yanked           any               `json:"yanked"` // false, true or the reason
-	CoreMetadata     any               `json:"core-metadata"`
-	DistInfoMetadata any               `json:"dist-info-metadata"` // the same under its old name
+	Filename       string            `json:"filename"`
+	URL            string            `json:"url"`
+	Hashes         map[string]string `json:"hashes"`
+	RequiresPython string            `json:"requires-python,omitempty"`
+	Size           *int64            `json:"size,omitempty"`
+	UploadTime     string            `json:"upload-time,omitempty"`
+	Yanked         any               `json:"yanked"` // false, true or the reason
+	// CoreMetadata is false, true or hashes. Not under its old name, dist-info-metadata, too: pip 22.3 to 23.1 fail over hashes there
+	// (PEP 714).
+	CoreMetadata any `json:"core-metadata"`
 }
 
 // renderProject renders the page of a project. Pages of version 1.1 and later say the size of every file; where an upstream does not
@@ -84,7 +85,7 @@ func newPageFile(view *format.PackageView, ver *registry.Version, a *registry.As
 	info := infoOf(a)
 	out := pageFile{
 		Filename: a.Name, URL: view.URL(filePath(ver.ID, a.Name)), Hashes: hashes(a.Digests), RequiresPython: info.RequiresPython,
-		Yanked: false, CoreMetadata: false, DistInfoMetadata: false,
+		Yanked: false, CoreMetadata: false,
 	}
 	if a.Size >= 0 {
 		out.Size = &a.Size
@@ -106,7 +107,6 @@ func newPageFile(view *format.PackageView, ver *registry.Version, a *registry.As
 		if h := hashes(m.Digests); len(h) > 0 {
 			out.CoreMetadata = h
 		}
-		out.DistInfoMetadata = out.CoreMetadata
 	}
 	return out
 }
