@@ -11,9 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,41 +123,52 @@ func userOf(t *testing.T, python string) *user {
 // pips are Python interpreters with pip: that of the system, and the newest beside it.
 func pips(t *testing.T) []string {
 	t.Helper()
+	all := atHand()
+	if len(all) == 0 {
+		missing(t, "pip (python3-pip)")
+	}
+	return all
+}
+
+// atHand looks for them once: each look starts an interpreter.
+//
+//nolint:gochecknoglobals // found once
+var atHand = sync.OnceValue(func() []string {
 	candidates := []string{"/usr/bin/python3"}
 	if home, err := os.UserHomeDir(); err == nil {
-		more, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions/3.*/bin/python3")) // a bad pattern is a constant's fault
+		more, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions/3.1*/bin/python3")) // a bad pattern is a constant's fault
 		candidates = append(candidates, more...)
 	}
 	if path, err := exec.LookPath("python3"); err == nil {
 		candidates = append(candidates, path)
 	}
-	version := regexp.MustCompile(`^pip (\d+)\.(\d+)`)
-	type found struct {
-		path         string
-		major, minor int
-	}
-	var all []found
+	first, newest, best := "", "", 0
 	for _, c := range candidates {
-		cmd := exec.CommandContext(t.Context(), c, "-m", "pip", "--version")
+		cmd := exec.Command(c, "-m", "pip", "--version")
 		cmd.Env = append(os.Environ(), "PIP_DISABLE_PIP_VERSION_CHECK=1")
 		out, err := cmd.Output()
-		f := found{path: c}
-		if m := version.FindStringSubmatch(string(out)); err != nil || m == nil {
+		var major, minor int
+		if err != nil {
 			continue
-		} else if _, err := fmt.Sscan(m[1]+" "+m[2], &f.major, &f.minor); err != nil {
-			t.Fatal(err)
 		}
-		all = append(all, f)
+		if _, err := fmt.Sscanf(string(out), "pip %d.%d", &major, &minor); err != nil {
+			continue
+		}
+		if first == "" {
+			first = c
+		}
+		if n := major*1000 + minor; n > best {
+			newest, best = c, n
+		}
 	}
-	if len(all) == 0 {
-		missing(t, "pip (python3-pip)")
+	switch first {
+	case "":
+		return nil
+	case newest:
+		return []string{first}
 	}
-	newest := slices.MaxFunc(all, func(a, b found) int { return (a.major-b.major)*1000 + a.minor - b.minor })
-	if newest.path == all[0].path {
-		return []string{newest.path}
-	}
-	return []string{all[0].path, newest.path}
-}
+	return []string{first, newest}
+})
 
 // eachPip runs a test with every pip.
 func eachPip(t *testing.T, test func(t *testing.T, u *user)) {
