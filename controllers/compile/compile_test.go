@@ -19,7 +19,7 @@ import (
 
 var options = Options{
 	Registry:       types.NamespacedName{Namespace: "default", Name: "default"},
-	Presets:        []Preset{{"public:npmjs", "npm", "https://registry.yarnpkg.com"}, {"public:pypi", "pypi", "https://pypi.org/simple/"}},
+	Presets:        []Preset{{Name: "public:npmjs", Format: "npm", URL: "https://registry.yarnpkg.com"}, {Name: "public:pypi", Format: "pypi", URL: "https://pypi.org/simple/"}},
 	DefaultAccount: "111122223333",
 }
 

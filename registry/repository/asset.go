@@ -56,7 +56,10 @@ func (v *View) lookAsset(ctx context.Context, key cacheKey, id registry.VersionI
 	if mode == format.Stat {
 		return &format.Asset{Asset: f.asset, Version: f.version, Modified: modified(f.version)}, nil
 	}
-	if f.from == nil {
+	switch {
+	case f.from == nil && !f.asset.Listed:
+		return v.s.openSide(ctx, v.rc, f)
+	case f.from == nil:
 		return v.s.openRemote(ctx, v.rc, f)
 	}
 	if f.step.Repository == 0 && f.from == f.row {
@@ -64,7 +67,7 @@ func (v *View) lookAsset(ctx context.Context, key cacheKey, id registry.VersionI
 		mark.keep(made{value: own, size: int64(len(f.version.Document)) + 1<<10, keep: true})
 		return v.openOwn(ctx, own, mode)
 	}
-	if f.missed == nil { // else another place may be the one that decides
+	if f.missed == nil && f.asset.Listed { // else another place may be the one that decides; or only metadata is looked at
 		if err := v.s.retain(ctx, v.rc, f); err != nil {
 			return nil, err
 		}

@@ -45,6 +45,7 @@ func (v *View) makeDocument(ctx context.Context, key cacheKey, render func(*form
 	if err != nil {
 		return made{}, err
 	}
+	v.s.keepFollowed(ctx, r)
 	view, err := v.s.view(r, v.URL)
 	if err != nil {
 		return made{}, err

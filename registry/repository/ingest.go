@@ -59,6 +59,8 @@ type flight struct {
 	size   int64 // as announced; -1 unknown
 	err    error // instead of spool
 
+	document []byte // read from the bytes, where lists have none
+
 	done    chan struct{}
 	outcome error                           // nil: the bytes are what was announced and are stored
 	refused map[metadata.RepositoryID]error // targets beside the owner that did not take the version
@@ -165,7 +167,7 @@ func (s *Service) fly(fl *flight) {
 	if err != nil {
 		s.log.Warn("file of an external connection was not ingested",
 			"connection", fl.conn.Name, "version", fl.version.ID.String(), "asset", fl.asset.Name, "error", err)
-		err = fl.reason(err)
+		err = refusal(fl.conn, fl.asset.Name, err)
 	}
 	s.flights.mu.Lock()
 	delete(s.flights.m, fl.key)
@@ -194,14 +196,14 @@ func (s *Service) fly(fl *flight) {
 	}
 }
 
-// reason is what clients are told. An address that is refused will be refused again, and only an administrator can change that, so
+// refusal is what clients are told. An address that is refused will be refused again, and only an administrator can change that, so
 // that it is no outage; which address it is, is for the log.
-func (fl *flight) reason(err error) error {
+func refusal(conn *config.Connection, asset string, err error) error {
 	if !errors.Is(err, external.ErrRefused) {
 		return err
 	}
 	return fmt.Errorf("%w: %s announces %s at an address that external connection %s may not fetch from; an administrator finds it in the log and can add its host to the connection's hosts",
-		registry.ErrBlocked, fl.conn.Name, fl.asset.Name, fl.conn.Name)
+		registry.ErrBlocked, conn.Name, asset, conn.Name)
 }
 
 func (s *Service) download(fl *flight) error {
@@ -233,7 +235,23 @@ func (s *Service) download(fl *flight) error {
 	if err := verify(fl, spool); err != nil {
 		return fmt.Errorf("%w: %w", registry.ErrUnavailable, err)
 	}
+	s.extract(fl)
 	return s.ingest(ctx, fl)
+}
+
+// extract reads the version's document from its file, if the upstream's list had none. The file is what it is also without.
+func (s *Service) extract(fl *flight) {
+	x, ok := s.formats[fl.version.ID.Package.Format].(format.Extractor)
+	if !ok || len(fl.version.Document) > 0 {
+		return
+	}
+	document, err := guardRemote(func() ([]byte, error) { return x.Extract(fl.version.ID, fl.asset.Name, fl.spool) })
+	if err != nil {
+		s.log.Warn("metadata was not read from a file of an external connection",
+			"connection", fl.conn.Name, "version", fl.version.ID.String(), "asset", fl.asset.Name, "error", err)
+		return
+	}
+	fl.document = document
 }
 
 // verify compares what came with what was announced.
@@ -330,6 +348,9 @@ func (s *Service) ingestedVersion(fl *flight, bytes metadata.BlobRow) metadata.N
 	}
 	if out.PublishedAt.IsZero() {
 		out.PublishedAt = now
+	}
+	if len(out.Document) == 0 {
+		out.Document = fl.document
 	}
 	has := false
 	for _, a := range v.Assets {

@@ -201,7 +201,18 @@ func (p *publishing) fits(v *registry.Version) (missing []int, err error) {
 	default:
 		return nil, fmt.Errorf("%w: the version exists and takes no further files; publish a new version instead", registry.ErrAlreadyExists)
 	}
-	if limit := p.v.snap.limits.AssetsPerVersion; len(v.Assets)+len(missing) > limit {
+	listed := 0
+	for _, a := range v.Assets {
+		if a.Listed {
+			listed++
+		}
+	}
+	for _, i := range missing {
+		if !p.Assets[i].Hidden {
+			listed++
+		}
+	}
+	if limit := p.v.snap.limits.AssetsPerVersion; listed > limit {
 		return nil, fmt.Errorf("%w: a package version may have at most %d assets", registry.ErrQuotaExceeded, limit)
 	}
 	return missing, nil

@@ -96,7 +96,9 @@ type resolved struct {
 	*located
 	versions map[string]*registry.Version // by key; the first place that has a version decides, whatever its status
 	remotes  map[string]*remote           // by connection name; absent where it could not be asked
-	uses     []sourceUse
+	// following are the versions that follow the place they came from, by key; nil in formats that do not.
+	following map[string]*following
+	uses      []sourceUse
 	currency
 	partial bool
 	why     error  // of partial
@@ -117,6 +119,9 @@ func (s *Service) resolve(ctx context.Context, rc *repoConfig, id registry.Packa
 func (s *Service) merge(ctx context.Context, l *located) (*resolved, error) {
 	rc := l.rc
 	r := &resolved{located: l, versions: map[string]*registry.Version{}, remotes: map[string]*remote{}, edited: make([]bool, len(rc.ids))}
+	if s.formats[l.id.Format].Traits().Follows {
+		r.following = map[string]*following{}
+	}
 	rows, err := s.store.Versions(ctx, l.packageRows(), nil)
 	if err != nil {
 		return nil, err
@@ -129,6 +134,9 @@ func (s *Service) merge(ctx context.Context, l *located) (*resolved, error) {
 		if st.Connection == "" {
 			for _, v := range byRepository[rc.ids[st.Repository]] {
 				r.add(&v.Version)
+				if r.following != nil {
+					r.followRow(v)
+				}
 				r.edited[st.Repository] = r.edited[st.Repository] || v.Origin.Type == registry.Internal
 			}
 			continue
@@ -137,6 +145,7 @@ func (s *Service) merge(ctx context.Context, l *located) (*resolved, error) {
 			return nil, err
 		}
 	}
+	r.followed()
 	return r, nil
 }
 
@@ -164,6 +173,7 @@ func (s *Service) addRemote(ctx context.Context, r *resolved, st upstream.Step) 
 	r.remotes[st.Connection] = rem
 	r.uses = append(r.uses, rem.uses...)
 	r.join(rem.currency)
+	r.followRemote(conn.Identity(), rem)
 	if rem.pkg != nil {
 		for _, v := range rem.pkg.Versions {
 			r.add(v)

@@ -50,6 +50,7 @@ type world struct {
 	log   *lockedBuffer
 	clock *clock
 	dir   string
+	toy   format.Format
 }
 
 // clock is the time of freshness, moved by tests.
@@ -126,7 +127,13 @@ func (b *lockedBuffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); retur
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, log: &lockedBuffer{}, clock: &clock{}, dir: t.TempDir()}
+	return newWorldOf(t, formattest.Toy{})
+}
+
+// newWorldOf makes a world whose format "toy" is another.
+func newWorldOf(t *testing.T, toy format.Format) *world {
+	t.Helper()
+	w := &world{t: t, log: &lockedBuffer{}, clock: &clock{}, dir: t.TempDir(), toy: toy}
 	s, err := sql.OpenSQLite(t.Context(), filepath.Join(w.dir, "db"), sql.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +164,7 @@ func (w *world) service() *repository.Service {
 		w.t.Fatal(err)
 	}
 	s, err := repository.New(w.t.Context(), repository.Options{
-		Store: w.store, Keeper: keeper, External: client, Formats: []format.Format{formattest.Toy{}}, SpoolDir: w.t.TempDir(), Logger: log,
+		Store: w.store, Keeper: keeper, External: client, Formats: []format.Format{w.toy}, SpoolDir: w.t.TempDir(), Logger: log,
 		Now: w.clock.now, AskTimeout: 300 * time.Millisecond,
 	})
 	if err != nil {

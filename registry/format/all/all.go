@@ -8,11 +8,13 @@ package all
 import (
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/format/npm"
+	"packhouse.dev/packhouse/registry/format/pypi"
 )
 
 // Formats returns the built-in formats, in order of their names.
 func Formats() []format.Format {
 	return []format.Format{
 		npm.New(),
+		pypi.New(),
 	}
 }
