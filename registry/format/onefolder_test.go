@@ -40,6 +40,9 @@ func TestOneFolder(t *testing.T) {
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || isSuite(rel) {
 			return nil
 		}
+		if strings.HasPrefix(filepath.ToSlash(rel), "registry/group/") {
+			return nil // the guide's rules of patterns name formats, and the operator reads patterns without having any
+		}
 		for _, l := range literals(t, path) {
 			if name := l.value; slices.Contains(formats, name) && !strings.HasPrefix(filepath.ToSlash(rel), "registry/format/"+name+"/") {
 				t.Errorf("%s:%d: %q names a format outside its folder; ask the format's Traits or Names instead", rel, l.line, name)
