@@ -123,7 +123,6 @@ func (f *fakeRepository) IndexDocument(_ context.Context, _ string, r format.Ind
 	return format.NewDocument(out)
 }
 
-
 type fakeStaged struct {
 	*bytes.Reader
 	b      []byte
