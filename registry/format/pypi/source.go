@@ -2,6 +2,7 @@ package pypi
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -49,6 +50,9 @@ func sourceMetadata(r io.ReaderAt, size int64, extension string) ([]byte, error)
 	defer z.Close()
 	c := &counter{r: z, left: max(freeRatio, maxRatio*size)}
 	info, err := tarMetadata(tar.NewReader(c))
+	if err == nil {
+		err = onlyZeros(c)
+	}
 	switch {
 	case c.left < 0:
 		return nil, fmt.Errorf("%w: the source archive would unpack to more than %d times its size", registry.ErrInvalid, maxRatio)
@@ -70,6 +74,23 @@ func (c *counter) Read(p []byte) (int, error) {
 		return 0, errors.New("too long")
 	}
 	return n, err
+}
+
+// onlyZeros reads on after the end of an archive, where padding may be and nothing else: some tools would go on unpacking.
+func onlyZeros(r io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return fmt.Errorf("%w: the source archive has something after its end", registry.ErrInvalid)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // tarMetadata walks through a source archive and returns its PKG-INFO.
