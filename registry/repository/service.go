@@ -265,6 +265,12 @@ func (s *Service) declare(ctx context.Context, out *Applied, docs Documents, dec
 	return nil
 }
 
+// storedRegistry is the registry's document, nil if nothing was ever declared.
+type storedRegistry struct {
+	doc    *config.Registry
+	digest string
+}
+
 // storedDomain is an active domain as the store remembers it.
 type storedDomain struct {
 	row          metadata.Domain
@@ -287,10 +293,11 @@ func (s *Service) reloadNow(ctx context.Context) ([]Problem, error) {
 
 func (s *Service) reloadLocked(ctx context.Context) ([]Problem, error) {
 	changes := s.changes.Load() // before reading: a change that comes while we read makes the snapshot old
-	var reg *config.Registry
+	before := s.current.Load()
+	var reg storedRegistry
 	last, err := s.store.Document(ctx, metadata.RegistryDomain)
 	if err == nil && last != nil {
-		reg, err = config.Decode[config.Registry](last.Body)
+		reg, err = decodeRegistry(last, before)
 	}
 	var domains []storedDomain
 	if err == nil {
@@ -299,7 +306,7 @@ func (s *Service) reloadLocked(ctx context.Context) ([]Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap, problems := compileSnapshot(reg, domains, s.formats)
+	snap, problems := compileSnapshot(reg, domains, s.formats, before)
 	snap.changes = changes
 	s.current.Store(snap)
 	return problems, nil
@@ -333,6 +340,15 @@ func (s *Service) readDomains(ctx context.Context) ([]storedDomain, error) {
 		out = append(out, storedDomain{row: row, doc: doc, digest: last.Digest, repositories: repos})
 	}
 	return out, nil
+}
+
+// decodeRegistry is decode for the registry's document.
+func decodeRegistry(last *metadata.Document, before *snapshot) (storedRegistry, error) {
+	if before != nil && before.digest == last.Digest {
+		return storedRegistry{before.registry, last.Digest}, nil
+	}
+	doc, err := config.Decode[config.Registry](last.Body)
+	return storedRegistry{doc, last.Digest}, err
 }
 
 // decode reads a document, or takes it from the snapshot that has the same one: most configurations change one domain of many.
