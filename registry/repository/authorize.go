@@ -58,7 +58,9 @@ func (v *View) mayRead() error {
 }
 
 // may asks for an action on a package of this repository, or on the repository if it is none on packages.
-func (v *View) may(action string, id registry.PackageID) error { return authorize(v.request(action, id)) }
+func (v *View) may(action string, id registry.PackageID) error {
+	return authorize(v.request(action, id))
+}
 
 func (v *View) request(action string, id registry.PackageID) policy.Request {
 	if types, _ := policy.On(action); !types.Has(policy.OnPackage) {

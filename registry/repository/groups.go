@@ -6,7 +6,9 @@ import (
 )
 
 // group finds the package group of a package.
-func (rc *repoConfig) group(id registry.PackageID) group.Match { return rc.domain.access.Groups().Find(id) }
+func (rc *repoConfig) group(id registry.PackageID) group.Match {
+	return rc.domain.access.Groups().Find(id)
+}
 
 // ways is what the group of a package leaves open, as far as a repository depends on it. It is comparable.
 type ways struct {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -143,6 +144,9 @@ func (s *Service) Format(name registry.Format) (format.Format, bool) {
 
 // Endpoints returns the base addresses in force.
 func (s *Service) Endpoints() []config.Endpoint { return s.current.Load().endpoints }
+
+// TrustedProxies returns the networks of proxies whose word counts about who called them.
+func (s *Service) TrustedProxies() []netip.Prefix { return s.current.Load().trusted }
 
 // Limits returns the limits in force.
 func (s *Service) Limits() config.Limits { return s.current.Load().limits }

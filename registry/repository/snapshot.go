@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"packhouse.dev/packhouse/registry"
@@ -24,6 +25,7 @@ type snapshot struct {
 	problems  []Problem // of access
 	limits    config.Limits
 	endpoints []config.Endpoint
+	trusted   []netip.Prefix
 	domains   map[registry.DomainRef]*domainConfig
 	readers   readers
 }
@@ -73,6 +75,14 @@ func compileSnapshot(reg storedRegistry, domains []storedDomain, formats map[reg
 	s.limits, s.endpoints = s.registry.Limits.WithDefaults(), s.registry.Endpoints
 	s.compileAccess(before)
 	problems := slices.Clone(s.problems)
+	for _, text := range s.registry.TrustedProxies {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			problems = append(problems, Problem{s.registry.Source, fmt.Sprintf("trusted proxy %q is no network; it is not trusted", text)})
+			continue
+		}
+		s.trusted = append(s.trusted, p.Masked())
+	}
 	for _, d := range domains {
 		dc := &domainConfig{row: d.row, doc: d.doc, digest: d.digest, repos: map[string]*repoConfig{}}
 		dc.compileAccess(s, before)
