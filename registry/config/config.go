@@ -29,7 +29,9 @@ type Registry struct {
 	Region    string     `json:"region"`    // of ARNs
 	Accounts  []Account  `json:"accounts,omitempty"`
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
-	Limits    Limits     `json:"limits"`
+	// TrustedProxies are networks (CIDR) of proxies that say truly, in X-Forwarded-For and X-Forwarded-Proto, whom they speak for.
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
+	Limits         Limits   `json:"limits"`
 	// Identities are the identity policies of all namespaces, in order of their sources.
 	Identities []IdentityPolicy `json:"identities,omitempty"`
 }
