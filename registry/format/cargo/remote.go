@@ -23,7 +23,7 @@ const (
 // Package implements format.Remote: the lines of the crate's index file, as they are.
 func (Format) Package(ctx context.Context, src format.Source, id registry.PackageID) (*format.RemotePackage, error) {
 	for _, name := range spellings(id.Name) {
-		got, err := src.Document(ctx, format.SourceRequest{Path: indexPath(name), Class: format.ClassIndex, MaxBytes: maxIndexFile})
+		got, err := src.Document(ctx, format.SourceRequest{Path: indexPath(name), Class: format.ClassIndex, MaxBytes: maxIndexFile, Types: plainTypes()})
 		if errors.Is(err, registry.ErrNotFound) {
 			continue
 		}
@@ -60,10 +60,13 @@ func (f Format) Asset(ctx context.Context, src format.Source, id registry.Versio
 	return nil, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, id, clip(name))
 }
 
+// plainTypes are what servers call files of an index, which have no extension: anything but a page for people.
+func plainTypes() []string { return []string{"text/plain", "application/json", "application/octet-stream", "binary/octet-stream"} }
+
 // downloads reads where an upstream has its crates: "dl" of config.json. An upstream without that file is no registry, and not one
 // that lacks the crate.
 func downloads(ctx context.Context, src format.Source) (template string, err error) {
-	got, err := src.Document(ctx, format.SourceRequest{Path: "config.json", Class: format.ClassConfig, MaxBytes: maxConfig})
+	got, err := src.Document(ctx, format.SourceRequest{Path: "config.json", Class: format.ClassConfig, MaxBytes: maxConfig, Types: plainTypes()})
 	if errors.Is(err, registry.ErrNotFound) {
 		return "", fmt.Errorf("%w: the upstream has no config.json, so that it is no Cargo registry", registry.ErrInvalid)
 	}
