@@ -52,6 +52,7 @@ into ` + tokenVariable + `.`,
 		Example: `  packhouse login npm --repository my-repo
   packhouse login npm --repository my-repo --scope @my-team    # only for packages @my-team/…
   packhouse login pnpm --repository my-repo --dry-run
+  packhouse login pip --repository my-repo
   packhouse login npm --registry default -n packhouse --domain my-domain --repository my-repo
   PACKHOUSE_TOKEN=… packhouse login yarn --endpoint https://packages.example.com --domain my-domain --domain-owner 111122223333 --repository my-repo`,
 		ValidArgs: names,
@@ -234,11 +235,12 @@ func plural(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// step is one command of a client, or a line of its configuration that no command writes. The word placeholder in the arguments
-// stands for the token.
+// step is one command of a client, or a line of its configuration that no command writes, or another change of such a file. The word
+// placeholder, in arguments and in what rewrite returns, stands for the token.
 type step struct {
 	args       []string
 	file, line string
+	rewrite    func(old string) string // of file; line says what it does
 }
 
 // placeholder stands for the token until the very last moment, so that nothing that is printed can have it.
@@ -246,6 +248,9 @@ const placeholder = "<token>"
 
 // String is the command as one would type it.
 func (s step) String() string {
+	if s.rewrite != nil {
+		return "# " + s.line + " in " + quoted(s.file)
+	}
 	if s.line != "" {
 		return "echo " + quoted(s.line) + " >> " + quoted(s.file)
 	}
@@ -265,6 +270,9 @@ func quoted(word string) string {
 }
 
 func (s step) run(ctx context.Context, token string) error {
+	if s.rewrite != nil {
+		return rewriteFile(s.file, func(old string) string { return strings.ReplaceAll(s.rewrite(old), placeholder, token) })
+	}
 	if s.line != "" {
 		return addLine(s.file, s.line)
 	}

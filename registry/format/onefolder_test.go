@@ -55,6 +55,23 @@ func TestOneFolder(t *testing.T) {
 	}
 }
 
+// TestEveryFormatPassesTheSuite: a format that nobody holds against what all promise is not finished.
+func TestEveryFormatPassesTheSuite(t *testing.T) {
+	t.Parallel()
+	for _, name := range folders(t) {
+		tests, err := filepath.Glob(filepath.Join(name, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(tests, func(path string) bool {
+			b, err := os.ReadFile(path)
+			return err == nil && strings.Contains(string(b), "formattest.Run(t, ")
+		}) {
+			t.Errorf("registry/format/%s: no test calls formattest.Run", name)
+		}
+	}
+}
+
 // isSuite says whether a file belongs to a package that only tests import.
 func isSuite(rel string) bool {
 	dir := filepath.ToSlash(filepath.Dir(rel))

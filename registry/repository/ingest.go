@@ -399,7 +399,11 @@ func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
 			if left -= max(a.Size, 0); left < 0 || now == nil {
 				break
 			}
-			if err := s.importAsset(s.stopping, now, v.ID, a.Name); err != nil {
+			err := errAgain
+			for try := 0; try < tries && errors.Is(err, errAgain); try++ { // a flight of somebody else ended just then
+				err = s.importAsset(s.stopping, now, v.ID, a.Name)
+			}
+			if err != nil {
 				s.log.Warn("file of a retained version was not imported", "repository", rc.arn, "version", v.ID.String(), "asset", a.Name, "error", err)
 			}
 		}

@@ -46,7 +46,7 @@ func TestPackages(t *testing.T) {
 func TestCompare(t *testing.T) {
 	want := []string{"", "0.9", "1", "1.0", "1.00", "1.2", "1.10", "1.10a", "2", "10", "a", "a1", "a2", "a10", "b"}[1:]
 	got := slices.Clone(want)
-	rand.New(rand.NewPCG(1, 2)).Shuffle(len(got), func(i, j int) { got[i], got[j] = got[j], got[i] }) //nolint:gosec // an order, repeatable
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(got), func(i, j int) { got[i], got[j] = got[j], got[i] }) // an order, repeatable
 	slices.SortFunc(got, names{}.Compare)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -47,7 +47,7 @@ func part(what, raw string) (string, error) {
 	case s == "" || utf8.RuneCountInString(s) > maxName || !utf8.ValidString(raw):
 		return "", fmt.Errorf("%w: a %s has 1 to %d characters", registry.ErrInvalid, what, maxName)
 	case s == "." || s == ".." || strings.ContainsFunc(s, bad):
-		return "", fmt.Errorf("%w: a %s cannot have spaces, slashes, # or control characters, nor be . or ..", registry.ErrInvalid, what)
+		return "", fmt.Errorf("%w: a %s cannot have spaces, slashes, # or control characters, nor be a dot or two", registry.ErrInvalid, what)
 	}
 	return s, nil
 }
@@ -66,7 +66,7 @@ func (names) Asset(raw string) (string, error) {
 	case s == "" || utf8.RuneCountInString(s) > maxName || !utf8.ValidString(raw):
 		return "", fmt.Errorf("%w: an asset name has 1 to %d characters", registry.ErrInvalid, maxName)
 	case s == "." || s == ".." || strings.ContainsFunc(s, bad):
-		return "", fmt.Errorf("%w: an asset name has letters, digits, spaces and the characters ~!@^&()-`_+[]{};,. and is not . or ..", registry.ErrInvalid)
+		return "", fmt.Errorf("%w: an asset name has letters, digits, spaces and the characters ~!@^&()-`_+[]{};,. only, and is not a dot or two", registry.ErrInvalid)
 	case s[0] == ' ' || s[len(s)-1] == ' ' || strings.Contains(s, "  "):
 		return "", fmt.Errorf("%w: an asset name has no space at its ends and no two in a row", registry.ErrInvalid)
 	}

@@ -47,7 +47,6 @@ func sourceMetadata(r io.ReaderAt, size int64, extension string) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the source archive is not compressed with gzip", registry.ErrInvalid)
 	}
-	defer z.Close()
 	c := &counter{r: z, left: max(freeRatio, maxRatio*size)}
 	info, err := tarMetadata(tar.NewReader(c))
 	if err == nil {
@@ -57,7 +56,7 @@ func sourceMetadata(r io.ReaderAt, size int64, extension string) ([]byte, error)
 	case c.left < 0:
 		return nil, fmt.Errorf("%w: the source archive would unpack to more than %d times its size", registry.ErrInvalid, maxRatio)
 	case err != nil && !errors.Is(err, registry.ErrInvalid):
-		return nil, fmt.Errorf("%w: the source archive is damaged: %v", registry.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: the source archive is damaged: %w", registry.ErrInvalid, err)
 	}
 	return info, err
 }
@@ -146,7 +145,7 @@ func checkTar(h *tar.Header) error {
 	case tar.TypeSymlink, tar.TypeLink:
 		target := h.Linkname
 		if h.Typeflag == tar.TypeSymlink {
-			target = path.Join(path.Dir(h.Name), target)
+			target = path.Join(path.Dir(h.Name), target) //nolint:gosec // it is judged, and nothing is unpacked
 		}
 		target = path.Clean(target)
 		if path.IsAbs(h.Linkname) || target == ".." || strings.HasPrefix(target, "../") || strings.Contains(target, `\`) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestVersionKeys: all spellings of a version are one (PEP 440, "Normalization").
+// TestVersionKeys: all spellings of a version are one (PEP 440).
 func TestVersionKeys(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
