@@ -13,6 +13,7 @@ var tools = []tool{
 	{name: "npm", format: "npm", steps: npmSteps},
 	{name: "pnpm", format: "npm", steps: pnpmSteps},
 	{name: "yarn", format: "npm", steps: yarnSteps},
+	{name: "cargo", format: "cargo", steps: cargoSteps},
 }
 
 // registryKey is the setting that names the registry, for everything or for a scope.
