@@ -61,7 +61,9 @@ func (f Format) Asset(ctx context.Context, src format.Source, id registry.Versio
 }
 
 // plainTypes are what servers call files of an index, which have no extension: anything but a page for people.
-func plainTypes() []string { return []string{"text/plain", "application/json", "application/octet-stream", "binary/octet-stream"} }
+func plainTypes() []string {
+	return []string{"text/plain", "application/json", "application/octet-stream", "binary/octet-stream"}
+}
 
 // downloads reads where an upstream has its crates: "dl" of config.json. An upstream without that file is no registry, and not one
 // that lacks the crate.
