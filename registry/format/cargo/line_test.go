@@ -52,7 +52,6 @@ func TestParseLine(t *testing.T) {
 		"other letters":      {aLine("Name", `"bar"`, "NAME", `"baz"`), &good},
 		"time":               {aLine("pubtime", `"2024-01-02T03:04:05Z"`), &entry{name: "foo", version: "1.0.0", key: "1.0.0", checksum: sum, published: time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)}},
 		"odd time":           {aLine("pubtime", `"2024"`), &good},
-		"twice":              {aLine() + "", &good},
 		"a name twice":       {`{"yanked":true,` + aLine()[1:], nil},
 		"no JSON":            {"foo", nil},
 		"a list":             {"[]", nil},
