@@ -62,6 +62,7 @@ type Traits struct {
 	Follows        bool     // retained versions take further assets, and flags, from where they came from (Python)
 	Unfinished     bool     // versions may be published in parts
 	NoUpstream     bool     // never resolved through upstreams or connections
+	MarksUnlisted  bool     // lists have Unlisted versions too, marked as such by the format: "yanked", "listed": false
 	PublishActions []string // actions of the permissions reference that a publish needs, all of them
 	Presets        []Preset
 	MaxAsset       int64 // bytes of one asset; 0: the registry's limit alone
@@ -260,7 +261,7 @@ type Edit struct {
 type PackageView struct {
 	ID       registry.PackageID
 	Display  string
-	Versions []*registry.Version // visible in lists, ascending by Names.Compare; for Own: every version
+	Versions []*registry.Version // visible in lists, ascending by Names.Compare; for Own: every version; see Traits.MarksUnlisted
 	Tags     map[string]string   // merged by the guide's rule; tags of versions not in Versions are left out
 	Controls registry.OriginControls
 	Revision int64     // of the package row in the requested repository; 0 if it has none

@@ -181,6 +181,9 @@ func (r *resolved) add(v *registry.Version) {
 	if _, taken := r.versions[v.ID.Version]; !taken {
 		r.versions[v.ID.Version] = v
 		r.size += int64(len(v.Document)) + 512
+		for i := range v.Assets {
+			r.size += int64(len(v.Assets[i].Info))
+		}
 	}
 }
 
@@ -214,8 +217,9 @@ func (s *Service) addRemote(ctx context.Context, r *resolved, st upstream.Step) 
 // outage must not look like a package that does not exist.
 func (s *Service) view(r *resolved, url func(string) string) (*format.PackageView, error) {
 	out := &format.PackageView{ID: r.id, Tags: map[string]string{}, Controls: r.rc.joined(r.controls(0), r.id), Stale: r.stale, Partial: r.partial, URL: url}
+	marks := s.formats[r.id.Format].Traits().MarksUnlisted
 	for _, v := range r.versions {
-		if v.Status.Listed() {
+		if v.Status.Listed() || marks && v.Status == registry.Unlisted {
 			out.Versions = append(out.Versions, v)
 		}
 	}

@@ -196,7 +196,7 @@ func (s *Server) locate(x *exchange) (location, error) {
 	if !ok {
 		return location{}, fmt.Errorf("%w: there is no package format %q; %s", registry.ErrNotFound, x.route.format, addressHelp)
 	}
-	x.served = served
+	x.served, x.base = served, at.base
 	return at, nil
 }
 
@@ -233,6 +233,9 @@ func (s *Server) answer(x *exchange, status int, text string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Request-Id", x.id)
+	if x.base != "" {
+		x.request = format.WithAddress(x.request, x.route.address(x.base))
+	}
 	switch status {
 	case http.StatusUnauthorized:
 		// Java and .NET clients send what they have only when asked for Basic; formats whose clients misread a challenge remove it.
