@@ -68,7 +68,11 @@ func CompileRegistry(doc *config.Registry) (*Registry, []Problem) {
 			add(policy.Read(label(in.Source), policy.Identity, []byte(in.Document)))
 		}
 		for _, name := range in.Managed {
-			add(policy.Managed(name))
+			p, err := policy.Managed(name)
+			if err == nil {
+				p = p.Named(label(in.Source) + " (" + name + ")")
+			}
+			add(p, err)
 		}
 	}
 	r.identities = policy.NewIdentities(attached)

@@ -10,6 +10,8 @@
 //	GET  /v1/status          → Status
 //	POST /v1/gc              CollectRequest → Collected
 //	POST /v1/revocations     Revocation → {}
+//	POST /v1/why/permission  PermissionRequest → Permission
+//	POST /v1/why/package     PackageRequest → PackageTrace
 //
 // Errors are {"error": "…"} with a status that stands for one of the registry's sentinels.
 package admin
@@ -29,6 +31,8 @@ const (
 	PathRevocations   = "/v1/revocations"
 	PathSecrets       = "/v1/secrets"
 	PathRemovals      = "/v1/removals"
+	PathWhyPermission = "/v1/why/permission"
+	PathWhyPackage    = "/v1/why/package"
 )
 
 // SocketName is the name of the unix socket in a data directory.

@@ -148,7 +148,7 @@ func TestGroupsDecideWhatComesIn(t *testing.T) {
 		},
 		"a block of the package wins over its group": {
 			group: groupOf("/cargo//pad$", "ALLOW", "ALLOW", "ALLOW"), overrides: repo("app", crateControls("pad", "BLOCK", "BLOCK")),
-			publish: "blocked: the origin controls of package cargo/pad in repository app do not allow publishing (a PackageOriginConfiguration says so)",
+			publish: "blocked: the origin controls of package cargo/pad in repository app do not allow publishing (PackageOriginConfiguration team/pad says so)",
 			app:     "package cargo/pad: not found: the origin controls of the package in repository app block upstream versions", mid: "0.1.0 1.0.0", fetched: "not found", asked: true,
 		},
 		"a block of the group wins over the package": {
@@ -207,7 +207,9 @@ func words(s string) string {
 
 func crateControls(name string, publish, upstream registry.Restriction) func(*config.Repository) {
 	return func(r *config.Repository) {
-		r.Packages = append(r.Packages, config.PackageOrigin{Format: grouped, Name: name, Publish: publish, Upstream: upstream})
+		r.Packages = append(r.Packages, config.PackageOrigin{
+			Source: config.Source{Kind: "PackageOriginConfiguration", Namespace: "team", Name: name}, Format: grouped, Name: name, Publish: publish, Upstream: upstream,
+		})
 	}
 }
 

@@ -52,6 +52,7 @@ type Service interface {
 	Ready(ctx context.Context) error
 	Endpoints() []config.Endpoint
 	Principal(text, account string) (policy.Principal, error)
+	Enter(ctx context.Context, ref registry.DomainRef) (*repository.Domain, error)
 }
 
 // Options of the handler. Catalog, Service, Secrets and Issuer are needed.
@@ -90,6 +91,8 @@ func New(opt Options) http.Handler {
 	mux.Handle("GET "+admin.PathStatus, answering(h, 0, h.status))
 	mux.Handle("POST "+admin.PathCollect, answering(h, maxRequest, h.collect))
 	mux.Handle("POST "+admin.PathRevocations, answering(h, maxRequest, h.revoke))
+	mux.Handle("POST "+admin.PathWhyPermission, answering(h, maxRequest, h.whyPermission))
+	mux.Handle("POST "+admin.PathWhyPackage, answering(h, maxRequest, h.whyPackage))
 	return mux
 }
 

@@ -111,6 +111,10 @@ func (f *fake) Principal(text, account string) (policy.Principal, error) {
 	return reg.Principal(text, account)
 }
 
+func (f *fake) Enter(_ context.Context, ref registry.DomainRef) (*repository.Domain, error) {
+	return nil, fmt.Errorf("domain %s: %w", ref, registry.ErrNotFound)
+}
+
 func (f *fake) collect(_ context.Context, q admin.CollectRequest) (*admin.Collected, error) {
 	return &admin.Collected{Condemned: int(time.Duration(q.Grace) / time.Second), Swept: 2, Deleted: 1}, nil
 }
