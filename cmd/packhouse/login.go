@@ -52,6 +52,7 @@ into ` + tokenVariable + `.`,
 		Example: `  packhouse login npm --repository my-repo
   packhouse login npm --repository my-repo --scope @my-team    # only for packages @my-team/…
   packhouse login pnpm --repository my-repo --dry-run
+  packhouse login pip --repository my-repo
   packhouse login npm --registry default -n packhouse --domain my-domain --repository my-repo
   PACKHOUSE_TOKEN=… packhouse login yarn --endpoint https://packages.example.com --domain my-domain --domain-owner 111122223333 --repository my-repo`,
 		ValidArgs: names,
@@ -234,12 +235,13 @@ func plural(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// step is one command of a client, or a line or a text of its configuration that no command writes. The word placeholder in the
-// arguments and the input stands for the token.
+// step is one command of a client, or a line or a text of its configuration that no command writes, or another change of such a file.
+// The word placeholder, in arguments, in the input and in what rewrite returns, stands for the token.
 type step struct {
 	args       []string
 	input      string // what the command is given to read
 	file, line string
+	rewrite    func(old string) string          // of file; line says what it does
 	text       string                           // what edit adds to file
 	edit       func(old string) (string, error) // nil: line is added
 }
@@ -249,7 +251,10 @@ const placeholder = "<token>"
 
 // String is the command as one would type it.
 func (s step) String() string {
-	if s.edit != nil {
+	switch {
+	case s.rewrite != nil:
+		return "# " + s.line + " in " + quoted(s.file)
+	case s.edit != nil:
 		return "cat >> " + quoted(s.file) + " <<'END'\n" + s.text + "END"
 	}
 	if s.line != "" {
@@ -276,6 +281,8 @@ func quoted(word string) string {
 
 func (s step) run(ctx context.Context, token string) error {
 	switch {
+	case s.rewrite != nil:
+		return rewriteFile(s.file, func(old string) string { return strings.ReplaceAll(s.rewrite(old), placeholder, token) })
 	case s.edit != nil:
 		return editFile(s.file, s.edit)
 	case s.line != "":

@@ -23,6 +23,7 @@ type Registry struct {
 	names      policy.Names
 	identities *policy.Identities
 	orgs       map[string]string // by account
+	accounts   accounts
 }
 
 // Domain is what holds in one domain. It is immutable.
@@ -42,7 +43,7 @@ type repository struct {
 
 // CompileRegistry reads the registry's document.
 func CompileRegistry(doc *config.Registry) (*Registry, []Problem) {
-	r := &Registry{names: policy.Names{Partition: doc.Partition, Region: doc.Region}, orgs: map[string]string{}}
+	r := &Registry{names: policy.Names{Partition: doc.Partition, Region: doc.Region}, orgs: map[string]string{}, accounts: compileAccounts(doc)}
 	for _, a := range doc.Accounts {
 		if a.Organization != "" {
 			r.orgs[a.ID] = a.Organization

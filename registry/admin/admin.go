@@ -34,12 +34,16 @@ const (
 // SocketName is the name of the unix socket in a data directory.
 const SocketName = "admin.sock"
 
-// TokenRequest asks for a token of the root of the account that owns a domain.
+// TokenRequest asks for a token for a domain.
 type TokenRequest struct {
-	Domain   string          `json:"domain,omitempty"`      // own name; "": the only domain
-	Owner    string          `json:"domainOwner,omitempty"` // account id; "": the only owner of a domain of that name
-	Duration config.Duration `json:"duration,omitempty"`    // 15m to 12h; 0: 12h
-	Source   string          `json:"source,omitempty"`      // what it is for, to revoke it with
+	Domain string `json:"domain,omitempty"`      // own name; "": the only domain
+	Owner  string `json:"domainOwner,omitempty"` // account id; "": the only owner of a domain of that name
+	// As is whose token it is: "serviceaccount:NAMESPACE/NAME", "role:NAME", "user:NAME" or an ARN; "": root, of the account that owns the
+	// domain. Names without a namespace are of that account, too. No policy is asked: an administrator may be anybody.
+	As       string          `json:"as,omitempty"`
+	Groups   []string        `json:"groups,omitempty"`   // that an identity provider would tell
+	Duration config.Duration `json:"duration,omitempty"` // 15m to 12h; 0: 12h
+	Source   string          `json:"source,omitempty"`   // what it is for, to revoke it with
 }
 
 // Token is a fresh token.
@@ -49,6 +53,7 @@ type Token struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 	Domain    string    `json:"domain"`
 	Owner     string    `json:"domainOwner"`
+	Principal string    `json:"principal"` // ARN
 }
 
 // Configuration is everything that is declared. Generation 0 takes the next one. One that is read has the highest numbers of its

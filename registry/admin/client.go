@@ -137,6 +137,8 @@ func (e *RemoteError) Unwrap() error {
 	switch e.Status {
 	case http.StatusBadRequest:
 		return registry.ErrInvalid
+	case http.StatusForbidden:
+		return registry.ErrAccessDenied
 	case http.StatusNotFound:
 		return registry.ErrNotFound
 	case http.StatusConflict:

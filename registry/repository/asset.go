@@ -9,6 +9,7 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/group"
 	"packhouse.dev/packhouse/registry/metadata"
 )
 
@@ -144,7 +145,14 @@ func fillFrom(tx metadata.Tx, mine *metadata.Version, f *found) error {
 // arrive makes sure of the package in a repository that a version comes into from upstream, and decides again whether it may: what
 // the row says now is the word of whoever was first.
 func (s *Service) arrive(tx metadata.Tx, rc *repoConfig, id registry.PackageID, by registry.Arrival, display, summary string) (*metadata.Package, error) {
-	p, created, err := tx.EnsurePackage(rc.row.ID, id, display, registry.DefaultControls(by, false), metadata.ByArrival)
+	m, way := rc.group(id), group.InternalUpstream
+	if by == registry.ArrivalExternal {
+		way = group.ExternalUpstream
+	}
+	if !m.Allows(way, rc.doc.Name) {
+		return nil, fmt.Errorf("%w: %s", registry.ErrBlocked, m.Explain(id, way, rc.doc.Name))
+	}
+	p, created, err := tx.EnsurePackage(rc.row.ID, id, display, registry.DefaultControls(by, m.Restricts()), metadata.ByArrival)
 	if err != nil {
 		return nil, err
 	}

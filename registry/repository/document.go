@@ -135,7 +135,7 @@ func (v *View) Own(ctx context.Context, id registry.PackageID) (*format.PackageV
 		return nil, err
 	}
 	out := &format.PackageView{
-		ID: id, Display: row.Display, Tags: row.Tags, Controls: v.rc.override(id).effective(row), Revision: row.Revision,
+		ID: id, Display: row.Display, Tags: row.Tags, Controls: v.rc.joined(v.rc.override(id).effective(row), id), Revision: row.Revision,
 		Modified: row.ModifiedAt, URL: v.URL,
 	}
 	for _, ver := range versions {

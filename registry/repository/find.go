@@ -151,8 +151,8 @@ func servable(v *registry.Version) error {
 
 // whyNot tells a version that nobody has from one that origin controls keep away.
 func (s *Service) whyNot(l *located, id registry.VersionID) error {
-	if l.cut(0) && len(l.rc.plan.Names())+len(l.rc.plan.Connections(0)) > 1 {
-		return fmt.Errorf("%w: version %s is not in repository %s, and the package's origin controls block upstream versions", registry.ErrNotFound, id, l.rc.doc.Name)
+	if why := l.keptAway(); why != "" {
+		return fmt.Errorf("%w: version %s is not in repository %s, and %s", registry.ErrNotFound, id, l.rc.doc.Name, why)
 	}
 	return fmt.Errorf("%w: version %s", registry.ErrNotFound, id)
 }

@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/group"
 	"packhouse.dev/packhouse/registry/metadata"
+	"packhouse.dev/packhouse/registry/upstream"
 )
 
 // following is a version that some repository of the plan holds, in a format whose versions follow the place they came from: further
@@ -116,7 +118,7 @@ func (s *Service) keepFollowed(ctx context.Context, r *resolved) {
 	var behind []*following
 	for _, f := range r.following {
 		v := r.versions[f.rows[0].ID.Version]
-		if slices.ContainsFunc(f.rows, func(row *metadata.Version) bool { return f.differs(&row.Version, v) }) {
+		if slices.ContainsFunc(f.rows, func(row *metadata.Version) bool { return r.takes(row) && f.differs(&row.Version, v) }) {
 			behind = append(behind, f)
 		}
 	}
@@ -126,6 +128,9 @@ func (s *Service) keepFollowed(ctx context.Context, r *resolved) {
 	_, err := s.store.Update(ctx, r.rc.domain.row.ID, func(tx metadata.Tx) error {
 		for _, f := range behind {
 			for _, row := range f.rows {
+				if !r.takes(row) {
+					continue
+				}
 				if err := s.catchUp(tx, r, f, row); err != nil {
 					return err
 				}
@@ -142,6 +147,18 @@ func (s *Service) keepFollowed(ctx context.Context, r *resolved) {
 	for _, f := range behind {
 		s.importRest(r.rc, r.versions[f.rows[0].ID.Version])
 	}
+}
+
+// takes says whether the package group lets a repository of the plan have what its version has elsewhere. The search asked that of the
+// repository that is read and of the owner of the connection; those between take it as upstreams.
+func (r *resolved) takes(row *metadata.Version) bool {
+	at := slices.Index(r.rc.ids, row.Repository)
+	if at == 0 || r.group.Allows(group.InternalUpstream, r.rc.members[at].doc.Name) {
+		return true
+	}
+	return slices.ContainsFunc(r.steps, func(st upstream.Step) bool {
+		return st.Repository == at && isConnection(st) && r.connection(st).Identity() == row.Origin.EntryUID
+	})
 }
 
 // differs says whether a row lacks something of the version that it follows.

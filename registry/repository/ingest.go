@@ -289,7 +289,11 @@ func (s *Service) ingest(ctx context.Context, fl *flight) error {
 	_, err := s.keeper.Commit(ctx, fl.dc.row.ID, []content.Item{{Staged: fl.spool}}, func(tx metadata.Tx, blobs []metadata.BlobRow) error {
 		clear(fl.refused)
 		for i, rc := range fl.targets {
-			err := s.ingestInto(tx, rc, fl, blobs[0])
+			by := registry.ArrivalExternal
+			if i > 0 { // it takes the version from the owner of the connection
+				by = registry.ArrivalInternalUpstream
+			}
+			err := s.ingestInto(tx, rc, by, fl, blobs[0])
 			switch {
 			case err == nil:
 			case i > 0 && (errors.Is(err, registry.ErrBlocked) || errors.Is(err, errAgain)):
@@ -303,9 +307,9 @@ func (s *Service) ingest(ctx context.Context, fl *flight) error {
 	return err
 }
 
-func (s *Service) ingestInto(tx metadata.Tx, rc *repoConfig, fl *flight, bytes metadata.BlobRow) error {
+func (s *Service) ingestInto(tx metadata.Tx, rc *repoConfig, by registry.Arrival, fl *flight, bytes metadata.BlobRow) error {
 	id := fl.version.ID
-	p, err := s.arrive(tx, rc, id.Package, registry.ArrivalExternal, fl.display, fl.summary)
+	p, err := s.arrive(tx, rc, id.Package, by, fl.display, fl.summary)
 	if err != nil {
 		return err
 	}
@@ -391,10 +395,15 @@ func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
 	s.background.Go(func() {
 		left := int64(importBudget)
 		for _, a := range v.Assets {
-			if left -= max(a.Size, 0); left < 0 {
+			now := s.asDeclared(rc) // what is blocked meanwhile is not asked for any more
+			if left -= max(a.Size, 0); left < 0 || now == nil {
 				break
 			}
-			if err := s.importAsset(s.stopping, rc, v.ID, a.Name); err != nil {
+			err := errAgain
+			for try := 0; try < tries && errors.Is(err, errAgain); try++ { // a flight of somebody else ended just then
+				err = s.importAsset(s.stopping, now, v.ID, a.Name)
+			}
+			if err != nil {
 				s.log.Warn("file of a retained version was not imported", "repository", rc.arn, "version", v.ID.String(), "asset", a.Name, "error", err)
 			}
 		}
@@ -402,6 +411,18 @@ func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
 		defer s.flights.mu.Unlock()
 		delete(s.flights.imports, key)
 	})
+}
+
+// asDeclared is a repository as it is declared now, nil if it is not served any more.
+func (s *Service) asDeclared(rc *repoConfig) *repoConfig {
+	d := s.current.Load().domains[rc.domain.doc.Ref()]
+	if d == nil {
+		return nil
+	}
+	if now := d.repos[rc.doc.Name]; now != nil && now.row.ID == rc.row.ID {
+		return now
+	}
+	return nil
 }
 
 // importAsset makes the repository have the bytes of one asset.

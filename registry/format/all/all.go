@@ -8,6 +8,7 @@ package all
 import (
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/format/cargo"
+	"packhouse.dev/packhouse/registry/format/generic"
 	"packhouse.dev/packhouse/registry/format/npm"
 	"packhouse.dev/packhouse/registry/format/pypi"
 )
@@ -16,6 +17,7 @@ import (
 func Formats() []format.Format {
 	return []format.Format{
 		cargo.New(),
+		generic.New(),
 		npm.New(),
 		pypi.New(),
 	}

@@ -110,7 +110,6 @@ func sentinel(err error) bool {
 
 // read takes one part of the form.
 func (u *upload) read(ctx context.Context, repo format.Publisher, part *multipart.Part) error {
-	defer part.Close()
 	field := part.FormName()
 	if field == "content" {
 		return u.readFile(ctx, repo, part)

@@ -124,11 +124,19 @@ func (m *coreMetadata) text() string {
 // requiresPython is the field as pages show it, in one line; "" if it is not there or no specifier.
 func (m *coreMetadata) requiresPython() string { return cleanSpecifier(m.get("requires-python")) }
 
-// cleanSpecifier takes only what a version specifier is made of, so that nothing else gets into pages.
+// cleanSpecifier gives a version specifier (">=3.8, <4") with single spaces, and "" for what is none, so that nothing else gets into
+// pages.
 func cleanSpecifier(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 500 || strings.ContainsFunc(s, func(r rune) bool { return !isAlnum(r) && !strings.ContainsRune(" <>=!~.,*+-_", r) }) {
+	if len(s) > 500 {
 		return ""
+	}
+	for clause := range strings.SplitSeq(s, ",") {
+		clause = strings.TrimSpace(clause)
+		version := strings.TrimSpace(strings.TrimLeft(clause, "<>=!~"))
+		if clause != "" && (version == "" || version == clause) || strings.ContainsFunc(version, func(r rune) bool { return !isAlnum(r) && !strings.ContainsRune(".*+-_!", r) }) {
+			return ""
+		}
 	}
 	return s
 }

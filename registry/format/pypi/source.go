@@ -2,6 +2,7 @@ package pypi
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -46,14 +47,16 @@ func sourceMetadata(r io.ReaderAt, size int64, extension string) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the source archive is not compressed with gzip", registry.ErrInvalid)
 	}
-	defer z.Close()
 	c := &counter{r: z, left: max(freeRatio, maxRatio*size)}
 	info, err := tarMetadata(tar.NewReader(c))
+	if err == nil {
+		err = onlyZeros(c)
+	}
 	switch {
 	case c.left < 0:
 		return nil, fmt.Errorf("%w: the source archive would unpack to more than %d times its size", registry.ErrInvalid, maxRatio)
 	case err != nil && !errors.Is(err, registry.ErrInvalid):
-		return nil, fmt.Errorf("%w: the source archive is damaged: %v", registry.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: the source archive is damaged: %w", registry.ErrInvalid, err)
 	}
 	return info, err
 }
@@ -70,6 +73,23 @@ func (c *counter) Read(p []byte) (int, error) {
 		return 0, errors.New("too long")
 	}
 	return n, err
+}
+
+// onlyZeros reads on after the end of an archive, where padding may be and nothing else: some tools would go on unpacking.
+func onlyZeros(r io.Reader) error {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
+			return fmt.Errorf("%w: the source archive has something after its end", registry.ErrInvalid)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // tarMetadata walks through a source archive and returns its PKG-INFO.
@@ -125,7 +145,7 @@ func checkTar(h *tar.Header) error {
 	case tar.TypeSymlink, tar.TypeLink:
 		target := h.Linkname
 		if h.Typeflag == tar.TypeSymlink {
-			target = path.Join(path.Dir(h.Name), target)
+			target = path.Join(path.Dir(h.Name), target) //nolint:gosec // it is judged, and nothing is unpacked
 		}
 		target = path.Clean(target)
 		if path.IsAbs(h.Linkname) || target == ".." || strings.HasPrefix(target, "../") || strings.Contains(target, `\`) {

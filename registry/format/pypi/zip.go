@@ -48,11 +48,11 @@ const (
 
 // zipEntry is one file as central directory and local header agree on it.
 type zipEntry struct {
-	name               string
-	flags, method      uint16
-	crc                uint32
-	packed, size       uint64
-	header, data, next int64 // offsets of its local header, its data, and what follows
+	name          string
+	flags, method uint16
+	crc           uint32
+	packed, size  uint64
+	header, data  int64 // offsets of its local header and its data
 }
 
 // archive is a ZIP file that every tool unpacks alike: the records follow each other without a gap, from the first byte to the last,

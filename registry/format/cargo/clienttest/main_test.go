@@ -82,7 +82,7 @@ func missing(t testing.TB, what string) {
 
 // toolchains are the folders of cargo programs: the one in PATH first, then others that rustup has.
 //
-//nolint:gochecknoglobals // found once
+// found once
 var toolchains = sync.OnceValue(func() []string {
 	var out []string
 	if path, err := exec.LookPath("cargo"); err == nil {

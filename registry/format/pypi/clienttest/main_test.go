@@ -131,8 +131,6 @@ func pips(t *testing.T) []string {
 }
 
 // atHand looks for them once: each look starts an interpreter.
-//
-//nolint:gochecknoglobals // found once
 var atHand = sync.OnceValue(func() []string {
 	candidates := []string{"/usr/bin/python3"}
 	if home, err := os.UserHomeDir(); err == nil {
