@@ -11,6 +11,7 @@ import (
 	"packhouse.dev/packhouse/registry/format/generic"
 	"packhouse.dev/packhouse/registry/format/npm"
 	"packhouse.dev/packhouse/registry/format/pypi"
+	"packhouse.dev/packhouse/registry/format/ruby"
 )
 
 // Formats returns the built-in formats, in order of their names.
@@ -20,5 +21,6 @@ func Formats() []format.Format {
 		generic.New(),
 		npm.New(),
 		pypi.New(),
+		ruby.New(),
 	}
 }
