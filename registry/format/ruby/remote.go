@@ -17,11 +17,6 @@ const (
 	maxVersions = 50_000
 )
 
-// plainTypes are what servers call files of an index, most of which have no extension: anything but a page for people.
-func plainTypes() []string {
-	return []string{"text/plain", "application/octet-stream", "binary/octet-stream", "application/gzip", "application/x-gzip", "application/zlib", "application/x-deflate"}
-}
-
 // Package implements format.Remote: what /info of the compact index says of a gem; of an upstream without compact index, what the
 // specs indexes and quick gemspecs say.
 func (Format) Package(ctx context.Context, src format.Source, id registry.PackageID) (*format.RemotePackage, error) {
