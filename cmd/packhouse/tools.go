@@ -19,6 +19,8 @@ var tools = []tool{
 	{name: "uv", format: "pypi", steps: uvSteps},
 	{name: "poetry", format: "pypi", steps: poetrySteps},
 	{name: "cargo", format: "cargo", steps: cargoSteps},
+	{name: "gem", format: "ruby", steps: gemSteps},
+	{name: "bundle", format: "ruby", steps: bundleSteps},
 }
 
 // registryKey is the setting that names the registry, for everything or for a scope.
