@@ -55,6 +55,14 @@ type Remote interface {
 	Asset(ctx context.Context, src Source, id registry.VersionID, name string) (*RemoteAsset, error)
 }
 
+// Lister is optional: indexes over all packages show also what upstreams have and no repository of the plan. Clients that believe an
+// index, and do not ask for what it lacks, need that.
+type Lister interface {
+	// List reads the entries that an upstream's list of everything has for an index document, as IndexRenderer.Entry would give them;
+	// nil for kinds of index that show what the repositories have, and nothing else. Errors are those of Remote.
+	List(ctx context.Context, src Source, kind string) (map[registry.PackageID][]byte, error)
+}
+
 // Traits are constants of a format.
 type Traits struct {
 	Name           registry.Format
@@ -149,7 +157,7 @@ const (
 type Index interface {
 	// Packages lists packages of the plan's repositories in order of namespace and name, each once. It never asks an upstream.
 	Packages(ctx context.Context, q Query) iter.Seq2[*registry.Package, error]
-	// IndexDocument is a document over all packages of the repository.
+	// IndexDocument is a document over all packages of the repository; see Lister.
 	IndexDocument(ctx context.Context, kind string, r IndexRenderer) (*Document, error)
 	// External names the packages among ids that may be told to an external connection: upstream allowed, owned by no repository
 	// of the plan (pass-throughs such as audit).
