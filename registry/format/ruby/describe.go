@@ -37,6 +37,15 @@ func (Format) Describe(v *registry.Version) (format.Description, error) {
 // Extract implements format.Extractor: indexes say nothing of a gem that people would read. A gem that is another one than the index
 // said is described by the index alone.
 func (Format) Extract(id registry.VersionID, _ string, file format.Staged) ([]byte, error) {
+	s, err := readGemOf(id, file)
+	if err != nil {
+		return nil, err
+	}
+	return s.encode()
+}
+
+// readGemOf reads a gem that an upstream gave for a version.
+func readGemOf(id registry.VersionID, file format.Staged) (*spec, error) {
 	s, err := readGem(file, file.Size())
 	if err != nil {
 		return nil, err
@@ -44,5 +53,5 @@ func (Format) Extract(id registry.VersionID, _ string, file format.Staged) ([]by
 	if got, err := s.id(); err != nil || got != id {
 		return nil, fmt.Errorf("%w: the gem is %s, and the upstream lists it as %s", registry.ErrInvalid, got, id)
 	}
-	return s.encode()
+	return s, nil
 }

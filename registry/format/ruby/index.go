@@ -20,6 +20,12 @@ import (
 	"packhouse.dev/packhouse/registry/format"
 )
 
+// The kinds of index documents, beside those of specs.
+const (
+	versionsKind = "versions"
+	namesKind    = "names"
+)
+
 // versionsHead begins /versions. The date is that of nothing: were it to change, clients would have to fetch the whole document again.
 const versionsHead = "created_at: 2024-01-01T00:00:00Z\n---\n"
 
@@ -73,7 +79,11 @@ func (versionsIndex) Entry(view *format.PackageView) ([]byte, error) {
 	for _, v := range view.Versions {
 		keys = append(keys, v.ID.Version)
 	}
-	return fmt.Appendf(nil, "%020d %s %s %s\n", max(0, view.Modified.UnixNano()), view.ID.Name, strings.Join(keys, ","), md5Hex(body)), nil
+	return versionsEntry(view.Modified.UnixNano(), view.ID.Name, keys, md5Hex(body)), nil
+}
+
+func versionsEntry(modified int64, name string, keys []string, sum string) []byte {
+	return fmt.Appendf(nil, "%020d %s %s %s\n", max(0, modified), name, strings.Join(keys, ","), sum)
 }
 
 // Assemble implements format.IndexRenderer.

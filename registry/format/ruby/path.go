@@ -73,7 +73,7 @@ func parsePath(rest string) (address, error) {
 		}
 		return address{op: opInfo, id: id, name: name}, nil
 	}
-	if name, ok := strings.CutPrefix(path, "api/v1/gems/"); ok && strings.HasSuffix(name, "/owners") {
+	if name, ok := strings.CutPrefix(path, "api/v1/gems/"); ok && strings.HasPrefix(name[strings.IndexByte(name, '/')+1:], "owners") {
 		return address{op: opAccount}, nil
 	}
 	for _, file := range []struct {

@@ -23,6 +23,7 @@ var (
 	_ format.Describer   = Format{}
 	_ format.Extractor   = Format{}
 	_ format.Remote      = Format{}
+	_ format.Lister      = Format{}
 )
 
 // New returns the format.
@@ -104,7 +105,7 @@ func absent(err error) error {
 }
 
 func serveIndex(w http.ResponseWriter, r *http.Request, repo format.Repository, a address, x format.IndexRenderer) error {
-	kind := map[operation]string{opVersions: "versions", opNames: "names", opSpecs: a.name}[a.op]
+	kind := map[operation]string{opVersions: versionsKind, opNames: namesKind, opSpecs: a.name}[a.op]
 	d, err := repo.IndexDocument(r.Context(), kind, x)
 	if err != nil {
 		return err
