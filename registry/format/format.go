@@ -46,6 +46,12 @@ type Extractor interface {
 	Extract(id registry.VersionID, name string, file Staged) ([]byte, error)
 }
 
+// Verifier is optional: upstreams of some formats announce files without a digest, and the format can tell whether a file is what it
+// is listed as. Nothing is stored after an error.
+type Verifier interface {
+	Verify(id registry.VersionID, name string, file Staged) error
+}
+
 // Remote is optional: how the format's public registries are read. It is sequential code over cached documents.
 type Remote interface {
 	// Package lists what the upstream has of a package: ErrNotFound if nothing. Assets have Source, Size (-1 if unknown) and

@@ -24,6 +24,7 @@ var (
 	_ format.Extractor   = Format{}
 	_ format.Remote      = Format{}
 	_ format.Lister      = Format{}
+	_ format.Verifier    = Format{}
 )
 
 // New returns the format.
