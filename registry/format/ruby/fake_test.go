@@ -109,7 +109,9 @@ func (f *fakeRepository) IndexDocument(_ context.Context, _ string, r format.Ind
 	if err != nil {
 		return nil, err
 	}
-	out.Body = b.Bytes()
+	if out.Body == nil {
+		out.Body = b.Bytes()
+	}
 	return format.NewDocument(out)
 }
 
