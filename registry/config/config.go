@@ -35,7 +35,9 @@ type Registry struct {
 	TrustedProxies []string `json:"trustedProxies,omitempty"`
 	Limits         Limits   `json:"limits"`
 	// Identities are the identity policies of all namespaces, in order of their sources.
-	Identities []IdentityPolicy `json:"identities,omitempty"`
+	Identities []IdentityPolicy   `json:"identities,omitempty"`
+	Providers  []IdentityProvider `json:"providers,omitempty"` // likewise
+	Cluster    *ClusterIssuer     `json:"cluster,omitempty"`   // nil: tokens of service accounts are not taken
 }
 
 // Account ties a namespace to a 12-digit account id.

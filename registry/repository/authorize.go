@@ -1,12 +1,16 @@
 package repository
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/access"
+	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/policy"
 )
 
@@ -80,6 +84,31 @@ func (d *Domain) Account(c *access.Caller, action, resource string) policy.Reque
 // Authorize asks for what no View does: actions on the domain, its groups, its lists, and accounts. The request is one of Access or
 // Account. A denial is a DeniedError.
 func (d *Domain) Authorize(q policy.Request) error { return authorize(q) }
+
+// Providers returns those whose tokens are taken in exchange for the registry's own.
+func (s *Service) Providers() *identity.Providers { return s.current.Load().providers }
+
+// AuthorizeToken asks whether a caller may have a token for a domain: GetAuthorizationToken on it, and sts:GetServiceBearerToken from an
+// identity policy (readings 3.1, 3.3). duration 0 asks for the rest of the caller's session. A domain that there is not is denied as one
+// that the caller may do nothing with.
+func (s *Service) AuthorizeToken(ctx context.Context, ref registry.DomainRef, c *access.Caller, duration time.Duration) (*Domain, error) {
+	const action = "codeartifact:GetAuthorizationToken"
+	d, err := s.Enter(ctx, ref)
+	if errors.Is(err, registry.ErrNotFound) {
+		if err := authorize(s.current.Load().access.Unknown(c, action, ref)); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Authorize(d.cfg.access.Domain(c, action, "")); err != nil {
+		return nil, err
+	}
+	bearer := *c
+	bearer.Context.TokenDuration = int64(duration / time.Second)
+	return d, d.Authorize(d.Account(&bearer, "sts:GetServiceBearerToken", "*"))
+}
 
 // Principal reads who is meant; see access.Registry.
 func (s *Service) Principal(text, account string) (policy.Principal, error) {

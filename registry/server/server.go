@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,13 +13,16 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/repository"
 )
 
@@ -31,6 +35,10 @@ type Service interface {
 	TrustedProxies() []netip.Prefix
 	Limits() config.Limits
 	Ready(ctx context.Context) error
+	// Providers are those whose tokens are exchanged.
+	Providers() *identity.Providers
+	// AuthorizeToken enters a domain for who may have a token for it. registry.ErrAccessDenied for who may not, also if there is none.
+	AuthorizeToken(ctx context.Context, ref registry.DomainRef, c *access.Caller, duration time.Duration) (Domain, error)
 }
 
 // Domain is a domain in the snapshot of one request.
@@ -44,6 +52,8 @@ type Options struct {
 	Service   Service
 	Auth      *auth.Authenticator
 	Formats   []format.Format
+	Issuer    *auth.Issuer          // of tokens in exchange for those of other issuers
+	Foreign   *identity.Verifier    // of those; nil: none is exchanged
 	Logger    *slog.Logger          // audit records and failures; default none
 	AccessLog bool                  // a line for every request, also for reads
 	Metrics   prometheus.Registerer // default none
@@ -56,7 +66,10 @@ type Server struct {
 	log       *slog.Logger
 	accessLog bool
 	formats   map[registry.Format]*served
+	issuer    *auth.Issuer
+	foreign   *identity.Verifier
 	none      *served // for addresses that name no format
+	tokens    *served // for exchangePath
 	endpoints atomic.Pointer[endpoints]
 	metrics   *metrics
 	exchanges sync.Pool
@@ -88,10 +101,11 @@ func New(opt Options) (*Server, error) {
 	}
 	s := &Server{
 		service: opt.Service, auth: opt.Auth, log: opt.Logger, accessLog: opt.AccessLog, metrics: m,
-		formats: map[registry.Format]*served{}, boot: rand.Text()[:10],
+		issuer: opt.Issuer, foreign: opt.Foreign, formats: map[registry.Format]*served{}, boot: rand.Text()[:10],
 	}
 	s.exchanges.New = func() any { return new(exchange) }
-	s.none = s.serve(nil, "none")
+	s.none, s.tokens = s.serve(nil, "none"), s.serve(nil, "token")
+	s.tokens.errors = oauthErrors{}
 	for _, f := range opt.Formats {
 		name := f.Traits().Name
 		if _, twice := s.formats[name]; twice {
@@ -131,6 +145,9 @@ func (s *Server) handle(x *exchange) error {
 	at, err := s.locate(x)
 	if err != nil {
 		return err
+	}
+	if x.served == s.tokens {
+		return s.exchangeToken(x, at)
 	}
 	token, err := auth.Credentials(r.Header)
 	if err != nil {
@@ -189,6 +206,10 @@ func (s *Server) locate(x *exchange) (location, error) {
 	if err != nil {
 		return location{}, err
 	}
+	if at.left == exchangePath && s.foreign != nil {
+		x.served = s.tokens
+		return at, nil
+	}
 	if x.route, err = parseRoute(at.left, at.domain); err != nil {
 		return location{}, err
 	}
@@ -215,7 +236,7 @@ func (s *Server) fail(x *exchange, err error) {
 	case status == http.StatusServiceUnavailable:
 		s.log.WarnContext(r.Context(), "cannot answer", append(x.attributes(), slog.Any("error", err))...)
 	case status == http.StatusForbidden, status == http.StatusUnauthorized && x.presented:
-		s.log.InfoContext(r.Context(), "denied", append(x.attributes(), slog.String("reason", text))...)
+		s.log.InfoContext(r.Context(), "denied", append(x.attributes(), slog.String("reason", cmp.Or(refusal(err), text)))...)
 	}
 	if x.response.status != 0 {
 		panic(http.ErrAbortHandler)

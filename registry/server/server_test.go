@@ -20,10 +20,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/format/npm"
+	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
 )
@@ -37,6 +39,10 @@ var (
 type fakeService struct {
 	endpoints       []config.Endpoint
 	trusted         []netip.Prefix
+	providers       *identity.Providers
+	may             string // ARN of who may have a token
+	caller          *access.Caller
+	duration        time.Duration
 	limits          config.Limits
 	notReady        error
 	entered, opened atomic.Int64
@@ -48,6 +54,16 @@ type fakeService struct {
 func (s *fakeService) Endpoints() []config.Endpoint { return s.endpoints }
 
 func (s *fakeService) TrustedProxies() []netip.Prefix { return s.trusted }
+
+func (s *fakeService) Providers() *identity.Providers { return s.providers }
+
+func (s *fakeService) AuthorizeToken(_ context.Context, ref registry.DomainRef, c *access.Caller, duration time.Duration) (Domain, error) {
+	s.caller, s.duration = c, duration
+	if ref != myDomain || c.Principal.ARN != s.may {
+		return nil, &repository.DeniedError{Principal: c.Principal.ARN, Action: "codeartifact:GetAuthorizationToken", Resource: ref.String()}
+	}
+	return s, nil
+}
 
 func (s *fakeService) Limits() config.Limits { return s.limits.WithDefaults() }
 
@@ -184,7 +200,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.Server, err = New(Options{
-		Service: w.service, Auth: auth.New(auth.Options{Keys: keys, Revocations: w, Now: now}),
+		Issuer: w.issuer, Foreign: identity.NewVerifier(nil, nil), Service: w.service, Auth: auth.New(auth.Options{Keys: keys, Revocations: w, Now: now}),
 		Formats: []format.Format{w.toy, npm.New()}, Logger: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {

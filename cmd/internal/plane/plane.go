@@ -32,10 +32,13 @@ import (
 	"packhouse.dev/packhouse/registry/admin/handler"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/blob/fs"
+	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/content"
 	"packhouse.dev/packhouse/registry/external"
+	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/format/all"
 	"packhouse.dev/packhouse/registry/gc"
+	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/metadata/sql"
 	"packhouse.dev/packhouse/registry/repository"
@@ -71,6 +74,7 @@ type Plane struct {
 	server  *server.Server
 	admin   http.Handler
 	secrets *secret.Vault
+	outside *external.Client
 	metrics *prometheus.Registry
 	closers []io.Closer // in the order of opening
 
@@ -166,6 +170,7 @@ func (p *Plane) openService(ctx context.Context) error {
 		return err
 	}
 	p.closing(client)
+	p.outside = client
 	p.Service, err = repository.New(ctx, repository.Options{
 		Store: p.store, Keeper: keep, External: client, Formats: all.Formats(), SpoolDir: spool, Logger: p.log,
 	})
@@ -200,7 +205,7 @@ func (p *Plane) openServer() error {
 		}
 	})
 	p.server, err = server.New(server.Options{
-		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
+		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), Issuer: p.Issuer, Foreign: identity.NewVerifier(p.fetchKeys, nil), Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
 	})
 	if err != nil {
 		return err
@@ -214,6 +219,16 @@ func (p *Plane) openServer() error {
 		Catalog: p.store, Service: p.Service, Secrets: p.secrets, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log, Collect: p.collect,
 	})
 	return nil
+}
+
+// fetchKeys reads the keys of an issuer with the client of external connections, which bounds where an address may lead.
+func (p *Plane) fetchKeys(ctx context.Context, url, ca string, allowPrivate bool) ([]byte, error) {
+	conn := &config.Connection{Name: "identity provider", URL: url, CA: ca, AllowPrivateAddresses: allowPrivate}
+	doc, err := p.outside.Forward(ctx, conn, format.PassThrough{Method: http.MethodGet, Path: url})
+	if err != nil {
+		return nil, err
+	}
+	return doc.Body, nil
 }
 
 // collect is a collection that somebody asked for.
