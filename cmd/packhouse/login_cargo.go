@@ -94,7 +94,7 @@ func editFile(file string, edit func(old string) (string, error)) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(draft.Name()) // after the rename there is none
+	defer func() { _ = os.Remove(draft.Name()) }() // after the rename there is none
 	_, err = draft.WriteString(text)
 	err = cmp.Or(err, draft.Chmod(mode))
 	if err := errors.Join(err, draft.Close()); err != nil {

@@ -122,17 +122,14 @@ func TestServedLine(t *testing.T) {
 
 func TestRenderIndex(t *testing.T) {
 	t.Parallel()
-	view := &format.PackageView{Versions: []*registry.Version{
-		version(aLine("name", `"Foo_bar"`), registry.Published, registry.External), version(aLine("name", `"foo-bar"`, "vers", `"2.0.0"`), registry.Published, registry.External),
+	at := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
+	view := &format.PackageView{Modified: at, Versions: []*registry.Version{
+		version(aLine("name", `"Foo_bar"`), registry.Published, registry.External), version(aLine("name", `"Foo_bar"`, "vers", `"2.0.0"`), registry.Unlisted, registry.External),
 	}}
-	for name, want := range map[string]string{"foo_bar": aLine("name", `"Foo_bar"`) + "\n", "foo-bar": aLine("name", `"foo-bar"`, "vers", `"2.0.0"`) + "\n"} {
-		r, err := renderIndex(view, name)
-		if err != nil || string(r.Body) != want || !strings.HasPrefix(r.ContentType, "text/plain") {
-			t.Errorf("%s: %+v %v", name, r, err)
-		}
-	}
-	if _, err := renderIndex(view, "foobar"); !errors.Is(err, registry.ErrNotFound) {
-		t.Errorf("another spelling: %v", err)
+	want := aLine("name", `"Foo_bar"`) + "\n" + aLine("name", `"Foo_bar"`, "vers", `"2.0.0"`, "yanked", "true") + "\n"
+	r, err := renderIndex(view)
+	if err != nil || string(r.Body) != want || !strings.HasPrefix(r.ContentType, "text/plain") || r.Modified != at {
+		t.Errorf("%+v %v", r, err)
 	}
 }
 

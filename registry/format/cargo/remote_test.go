@@ -44,11 +44,11 @@ func TestRemotePackage(t *testing.T) {
 		aLine("name", `"Foo_bar"`, "vers", `"1.1.0+b"`), aLine("name", `"Foo_bar"`, "x", "1"),
 	}
 	src := &fakeSource{files: map[string]string{"fo/o_/foo_bar": strings.Join(lines, "\r\n"), "config.json": `{"dl":"https://dl.test/crates","api":"https://x"}`}}
-	p, err := New().Package(t.Context(), src, idOf("foo-bar"))
+	p, err := New().Package(t.Context(), src, idOf("foo_bar"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"fo/o-/foo-bar", "fo/o_/foo_bar", "config.json"}, src.asked); diff != "" {
+	if diff := cmp.Diff([]string{"fo/o_/foo_bar", "config.json"}, src.asked); diff != "" {
 		t.Error(diff)
 	}
 	at := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -58,8 +58,8 @@ func TestRemotePackage(t *testing.T) {
 	want := &format.RemotePackage{
 		Display: "Foo_bar", Modified: at, Size: int64(len(lines[7]) + len(lines[5]) + 1600),
 		Versions: []*registry.Version{
-			{ID: registry.VersionID{Package: idOf("foo-bar"), Version: "1.0.0"}, Display: "1.0.0", Status: registry.Published, Assets: asset("Foo_bar-1.0.0.crate", "1.0.0", lines[7])},
-			{ID: registry.VersionID{Package: idOf("foo-bar"), Version: "1.1.0"}, Display: "1.1.0+a", Status: registry.Unlisted, PublishedAt: at, Assets: asset("Foo_bar-1.1.0+a.crate", "1.1.0+a", lines[5])},
+			{ID: registry.VersionID{Package: idOf("foo_bar"), Version: "1.0.0"}, Display: "1.0.0", Status: registry.Published, Assets: asset("Foo_bar-1.0.0.crate", "1.0.0", lines[7])},
+			{ID: registry.VersionID{Package: idOf("foo_bar"), Version: "1.1.0"}, Display: "1.1.0+a", Status: registry.Unlisted, PublishedAt: at, Assets: asset("Foo_bar-1.1.0+a.crate", "1.1.0+a", lines[5])},
 		},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {
@@ -165,10 +165,10 @@ func TestSearchRanking(t *testing.T) {
 	t.Parallel()
 	var list []byte
 	for _, name := range []string{"a-serde", "serde", "serde_json", "zserde"} {
-		list = append(list, `{"name":"`+name+`","max_version":"1.0.0","description":"Serialize"}`+"\n"...)
+		list = append(list, `{"name":"`+name+`","max_version":"1.0.0","description":"about"}`+"\n"...)
 	}
 	for text, want := range map[string]string{
-		"serde": "serde serde_json a-serde zserde", "SERDE-JSON": "serde_json", "json serialize": "serde_json", "": "a-serde serde serde_json zserde", "none": "",
+		"serde": "serde serde_json a-serde zserde", "SERDE-JSON": "serde_json", "json about": "serde_json", "": "a-serde serde serde_json zserde", "none": "",
 	} {
 		hits, err := matching(list, text)
 		got := make([]string, 0, len(hits))
@@ -221,7 +221,7 @@ func FuzzIndex(f *testing.F) {
 	f.Add([]byte(aLine() + "\n" + aLine("vers", `"1.0.1"`, "yanked", "true") + "\n"))
 	f.Add([]byte("\r\n{}\n" + aLine() + aLine()))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		p, err := parseIndex(idOf("foo"), "foo", body, "https://dl.test")
+		p, err := parseIndex(idOf("foo"), body, "https://dl.test")
 		if err != nil {
 			if !errors.Is(err, registry.ErrInvalid) && !errors.Is(err, registry.ErrNotFound) {
 				t.Error(err)

@@ -34,7 +34,7 @@ func TestServe(t *testing.T) {
 	archived := crate
 	archived.Version = "0.8.0"
 	do(t, repo, "PUT", newCrate, archived.Request())
-	id := registry.PackageID{Format: Name, Name: "my-crate"}
+	id := registry.PackageID{Format: Name, Name: "my_crate"}
 	repo.version(registry.VersionID{Package: id, Version: "0.8.0"}).Status = registry.Archived
 
 	const ok = `{"ok":true}`
@@ -50,19 +50,19 @@ func TestServe(t *testing.T) {
 	}{
 		{"GET", "config.json", 200, `{"dl":"http://h/d-111122223333/cargo/r/api/v1/crates","api":"http://h/d-111122223333/cargo/r","auth-required":true}`},
 		{"GET", "my/_c/my_crate", 200, line(old, "false") + line(crate, "false")},
-		{"GET", "my/-c/my-crate", 404, "spelled otherwise"},
+		{"GET", "my/-c/my-crate", 404, "not found"},
 		{"GET", "se/rd/serde", 404, "not found"},
 		{"GET", "robots.txt", 404, "nothing at this address"},
 		{"GET", "api/v1/crates/My_crate/1.0.0+b/download", 200, string(crate.File())},
 		{"GET", "api/v1/crates/My_crate/1.0.0/download", 404, "not found"},
 		{"GET", "api/v1/crates/my-crate/1.0.0+b/download", 404, "not found"},
-		{"GET", "api/v1/crates/My_crate/0.8.0/download", 404, "not found: version cargo/my-crate@0.8.0 is archived"},
+		{"GET", "api/v1/crates/My_crate/0.8.0/download", 404, "not found: version cargo/my_crate@0.8.0 is archived"},
 		{"GET", "api/v1/crates?q=MY-crate", 200, hit},
 		{"GET", "api/v1/crates?q=crate%20a&per_page=1000&page=0", 200, hit},
 		{"GET", "api/v1/crates?q=nothing", 200, none},
 		{"GET", "api/v1/crates?q=crate&page=2", 200, `{"crates":[],"meta":{"total":1}}`},
-		{"DELETE", "api/v1/crates/my-crate/1.0.0+b/yank", 200, ok},
-		{"DELETE", "api/v1/crates/my-crate/1.0.0+b/yank", 200, ok},
+		{"DELETE", "api/v1/crates/My_crate/1.0.0+b/yank", 200, ok},
+		{"DELETE", "api/v1/crates/my_crate/1.0.0+b/yank", 200, ok},
 		{"GET", "my/_c/my_crate", 200, line(old, "false") + line(crate, "true")},
 		{"GET", "api/v1/crates?q=my_crate", 200, strings.Replace(hit, "1.0.0+b", "0.9.0", 1)},
 		{"GET", "api/v1/crates/My_crate/1.0.0+b/download", 200, string(crate.File())},
@@ -155,6 +155,7 @@ func TestPublishRefusals(t *testing.T) {
 	do(t, repo, "PUT", newCrate, crate.Request())
 	whole := crate.Request()
 	changed, respelled := crate, crate
+	do(t, repo, "PUT", newCrate, (cargotest.Crate{Name: "with-two_parts", Version: "1.0.0"}).Request())
 	changed.Description = "other bytes"
 	respelled.Name, respelled.Version = "Good", "1.1.0"
 	for name, tt := range map[string]struct {
@@ -164,7 +165,8 @@ func TestPublishRefusals(t *testing.T) {
 	}{
 		"again":             {whole, 200, "nothing was changed"},
 		"other bytes":       {changed.Request(), 409, ""},
-		"other spelling":    {respelled.Request(), 409, "has this crate as good"},
+		"other letters":     {respelled.Request(), 409, "has this crate as good"},
+		"other separators":  {cargotest.Crate{Name: "with_two-parts", Version: "2.0.0"}.Request(), 409, "has this crate as with-two_parts"},
 		"empty":             {nil, 400, "cut off"},
 		"short length":      {whole[:3], 400, "cut off"},
 		"short metadata":    {whole[:50], 400, "cut off"},

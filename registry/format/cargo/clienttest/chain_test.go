@@ -69,7 +69,7 @@ func TestAnotherPackhouse(t *testing.T) {
 			return clienttest.Row{Repository: repository, Package: pkg, Version: version, Status: "Published", Origin: "EXTERNAL"}
 		}
 		want := []clienttest.Row{
-			row("cargo-store", "deep", "1.0.0"), row("cargo-store", "top-crate", "0.1.0"), row("my-repo", "deep", "1.0.0"), row("my-repo", "top-crate", "0.1.0"),
+			row("cargo-store", "deep", "1.0.0"), row("cargo-store", "top_crate", "0.1.0"), row("my-repo", "deep", "1.0.0"), row("my-repo", "top_crate", "0.1.0"),
 		}
 		if rows := second.Rows(); !slices.Equal(rows, want) {
 			t.Errorf("rows %+v\nwant %+v", rows, want)
