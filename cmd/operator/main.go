@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -151,6 +152,11 @@ func (f *flags) setup(m ctrl.Manager) error {
 	if f.elect {
 		opt.Epoch = f.epoch(m.GetAPIReader())
 	}
+	clients, err := discovery.NewDiscoveryClientForConfig(m.GetConfig())
+	if err != nil {
+		return err
+	}
+	opt.Issuer = registry.ClusterIssuer(clients.RESTClient())
 	return registry.New(opt).SetupWithManager(m)
 }
 

@@ -33,6 +33,7 @@ type Objects struct {
 	DomainPolicies     []api.DomainPolicy
 	RepositoryPolicies []api.RepositoryPolicy
 	IdentityPolicies   []api.IdentityPolicy
+	IdentityProviders  []api.IdentityProvider
 
 	Namespaces map[string]Namespace // by name
 }
@@ -65,6 +66,8 @@ type Options struct {
 	URLs map[string]string
 	// DefaultAccount is the account of namespace "default"; "" derives it as for any other.
 	DefaultAccount string
+	// Cluster is who signs the tokens of the cluster's service accounts; nil: it is as it was before.
+	Cluster *config.ClusterIssuer
 }
 
 // Object names an object that a condition is about.
@@ -141,6 +144,7 @@ func Compile(objects Objects, previous Documents, opt Options) *Result {
 	c.compileRegistry()
 	c.compileDomains()
 	c.compileIdentities()
+	c.compileProviders()
 	c.compileDomainPolicies()
 	c.compileRepositories()
 	c.compileOrigins()
@@ -168,6 +172,7 @@ func (o Objects) sorted() Objects {
 	o.DomainPolicies = byAge(o.DomainPolicies, func(x *api.DomainPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
 	o.RepositoryPolicies = byAge(o.RepositoryPolicies, func(x *api.RepositoryPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
 	o.IdentityPolicies = byAge(o.IdentityPolicies, func(x *api.IdentityPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.IdentityProviders = byAge(o.IdentityProviders, func(x *api.IdentityProvider) *metav1.ObjectMeta { return &x.ObjectMeta })
 	return o
 }
 

@@ -177,6 +177,8 @@ func (s *Set) add(o *object) error {
 		return appendTyped(&s.Objects.RepositoryPolicies, o, &meta, func(r *api.RepositoryPolicy) *metav1.ObjectMeta { return &r.ObjectMeta })
 	case "IdentityPolicy":
 		return appendTyped(&s.Objects.IdentityPolicies, o, &meta, func(r *api.IdentityPolicy) *metav1.ObjectMeta { return &r.ObjectMeta })
+	case "IdentityProvider":
+		return appendTyped(&s.Objects.IdentityProviders, o, &meta, func(r *api.IdentityProvider) *metav1.ObjectMeta { return &r.ObjectMeta })
 	}
 	return fmt.Errorf("kind %s is not known to this build", o.kind)
 }

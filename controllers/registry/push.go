@@ -157,7 +157,7 @@ func (r *Reconciler) notBehind(ctx context.Context, seen map[config.Source]int64
 // compile makes the documents. Without anything known of the registry it only serves to tell conditions.
 func (r *Reconciler) compile(ctx context.Context, reg *api.Registry, w *world, s *state, out *outcome) error {
 	out.compiled = compile.Compile(w.objects, s.previous, compile.Options{
-		Registry: types.NamespacedName{Namespace: reg.Namespace, Name: reg.Name}, Presets: r.opt.Presets,
+		Registry: types.NamespacedName{Namespace: reg.Namespace, Name: reg.Name}, Presets: r.opt.Presets, Cluster: r.issuer.get(ctx),
 	})
 	own, err := r.ownEndpoints(ctx, reg)
 	out.endpoints = slices.Concat(out.compiled.Registry.Endpoints, own)

@@ -53,7 +53,7 @@ type Planes interface {
 	Of(ctx context.Context, r *api.Registry) ([]Plane, error)
 }
 
-// Options of a Reconciler. All but Epoch are needed.
+// Options of a Reconciler. All but Epoch, Issuer and Now are needed.
 type Options struct {
 	Client  client.Client // reads from the cache
 	Live    client.Reader // reads from the apiserver
@@ -64,12 +64,15 @@ type Options struct {
 	Presets []compile.Preset
 	// Epoch grows with every leader, so that one that was deposed and does not know it yet is refused. nil: always 0.
 	Epoch func(ctx context.Context) (int64, error)
-	Now   func() time.Time
+	// Issuer tells who signs the tokens of the cluster's service accounts. nil: registries do not take them.
+	Issuer func(ctx context.Context) (*config.ClusterIssuer, error)
+	Now    func() time.Time
 }
 
 // Reconciler reconciles Registries and everything that belongs to them. It is safe for concurrent use with different keys.
 type Reconciler struct {
-	opt Options
+	opt    Options
+	issuer issuer
 
 	mu     sync.Mutex
 	states map[types.NamespacedName]*state
@@ -97,7 +100,7 @@ func New(opt Options) *Reconciler {
 	if opt.Epoch == nil {
 		opt.Epoch = func(context.Context) (int64, error) { return 0, nil }
 	}
-	return &Reconciler{opt: opt, states: map[types.NamespacedName]*state{}}
+	return &Reconciler{opt: opt, issuer: issuer{ask: opt.Issuer, now: opt.Now}, states: map[types.NamespacedName]*state{}}
 }
 
 // unbound is the key of objects that no Registry claims.
@@ -192,9 +195,10 @@ func (r *Reconciler) gather(ctx context.Context) (*world, error) {
 		domainPolicy api.DomainPolicyList
 		repoPolicy   api.RepositoryPolicyList
 		identities   api.IdentityPolicyList
+		providers    api.IdentityProviderList
 		namespaces   corev1.NamespaceList
 	)
-	for _, list := range []client.ObjectList{&registries, &domains, &repositories, &connections, &origins, &groups, &domainPolicy, &repoPolicy, &identities, &namespaces} {
+	for _, list := range []client.ObjectList{&registries, &domains, &repositories, &connections, &origins, &groups, &domainPolicy, &repoPolicy, &identities, &providers, &namespaces} {
 		if err := r.opt.Client.List(ctx, list); err != nil {
 			return nil, err
 		}
@@ -203,7 +207,8 @@ func (r *Reconciler) gather(ctx context.Context) (*world, error) {
 	w.objects = compile.Objects{
 		Registries: alive(registries.Items), Domains: alive(domains.Items), Repositories: alive(repositories.Items),
 		Connections: alive(connections.Items), Origins: alive(origins.Items), Groups: alive(groups.Items),
-		DomainPolicies: alive(domainPolicy.Items), RepositoryPolicies: alive(repoPolicy.Items), IdentityPolicies: alive(identities.Items), Namespaces: map[string]compile.Namespace{},
+		DomainPolicies: alive(domainPolicy.Items), RepositoryPolicies: alive(repoPolicy.Items), IdentityPolicies: alive(identities.Items),
+		IdentityProviders: alive(providers.Items), Namespaces: map[string]compile.Namespace{},
 	}
 	for i := range namespaces.Items {
 		n := &namespaces.Items[i]

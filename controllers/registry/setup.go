@@ -24,10 +24,11 @@ import (
 
 // The operator's permissions. It reads Secrets one by one and never lists them; it has no right over pods' content, roles or bindings.
 //
-// +kubebuilder:rbac:groups=packhouse.dev,resources=registries;domains;repositories;externalconnections;packageoriginconfigurations;packagegroups;domainpolicies;repositorypolicies;identitypolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=packhouse.dev,resources=registries;domains;repositories;externalconnections;packageoriginconfigurations;packagegroups;domainpolicies;repositorypolicies;identitypolicies;identityproviders,verbs=get;list;watch
 // +kubebuilder:rbac:groups=packhouse.dev,resources=domains;repositories,verbs=patch
 // +kubebuilder:rbac:groups=packhouse.dev,resources=domains/finalizers;repositories/finalizers;registries/finalizers,verbs=update
-// +kubebuilder:rbac:groups=packhouse.dev,resources=registries/status;domains/status;repositories/status;externalconnections/status;packageoriginconfigurations/status;packagegroups/status;domainpolicies/status;repositorypolicies/status;identitypolicies/status,verbs=patch
+// +kubebuilder:rbac:groups=packhouse.dev,resources=registries/status;domains/status;repositories/status;externalconnections/status;packageoriginconfigurations/status;packagegroups/status;domainpolicies/status;repositorypolicies/status;identitypolicies/status;identityproviders/status,verbs=patch
+// +kubebuilder:rbac:urls=/.well-known/openid-configuration;/openid/v1/jwks,verbs=get
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;create;patch
@@ -50,7 +51,7 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 		For(&api.Registry{}, declared)
 	for _, o := range []client.Object{
 		&api.Registry{}, &api.Domain{}, &api.Repository{}, &api.ExternalConnection{}, &api.PackageOriginConfiguration{},
-		&api.PackageGroup{}, &api.DomainPolicy{}, &api.RepositoryPolicy{}, &api.IdentityPolicy{},
+		&api.PackageGroup{}, &api.DomainPolicy{}, &api.RepositoryPolicy{}, &api.IdentityPolicy{}, &api.IdentityProvider{},
 	} {
 		b = b.Watches(o, everyone, declared)
 	}

@@ -149,7 +149,7 @@ func (f *fixture) must(err error) {
 
 func (f *fixture) cleanUp() {
 	ctx := context.Background()
-	for _, list := range []client.ObjectList{&api.RepositoryList{}, &api.DomainList{}, &api.ExternalConnectionList{}, &api.PackageOriginConfigurationList{}, &api.PackageGroupList{}, &api.DomainPolicyList{}, &api.RepositoryPolicyList{}, &api.IdentityPolicyList{}, &api.RegistryList{}} {
+	for _, list := range []client.ObjectList{&api.RepositoryList{}, &api.DomainList{}, &api.ExternalConnectionList{}, &api.PackageOriginConfigurationList{}, &api.PackageGroupList{}, &api.DomainPolicyList{}, &api.RepositoryPolicyList{}, &api.IdentityPolicyList{}, &api.IdentityProviderList{}, &api.RegistryList{}} {
 		f.must(f.c.List(ctx, list))
 		f.must(apimeta.EachListItem(list, func(o runtime.Object) error {
 			obj := o.(client.Object)
