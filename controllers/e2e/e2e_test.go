@@ -98,10 +98,10 @@ spec:
     - name: npm
       image: ` + s.image + `
       imagePullPolicy: IfNotPresent
-      workingDir: /work
-      env: [{name: HOME, value: /work}, {name: npm_config_registry, value: "` + address + `"}, {name: npm_config_update_notifier, value: "false"}, {name: "npm_config_` + host + `:_authToken", value: "` + token + `"}]
-      args: [install, "@corp/thing", --no-audit, --no-fund, --userconfig, /work/none]
-      volumeMounts: [{name: work, mountPath: /work}]
+      workingDir: /scratch
+      env: [{name: HOME, value: /scratch}, {name: npm_config_registry, value: "` + address + `"}, {name: npm_config_update_notifier, value: "false"}, {name: "npm_config_` + host + `:_authToken", value: "` + token + `"}]
+      args: [install, "@corp/thing", --no-audit, --no-fund, --userconfig, /scratch/none]
+      volumeMounts: [{name: work, mountPath: /scratch}]
       securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: true}
 `
 	s.command(t, pod, "kubectl", "apply", "-f", "-")

@@ -34,6 +34,11 @@ func (v *View) Asset(ctx context.Context, id registry.VersionID, name string, mo
 	if err := v.owns(id.Package); err != nil {
 		return nil, err
 	}
+	return v.asset(ctx, id, name, mode)
+}
+
+// asset is Asset for those who may.
+func (v *View) asset(ctx context.Context, id registry.VersionID, name string, mode format.AssetMode) (*format.Asset, error) {
 	key := cacheKey{repository: v.rc.row.ID, id: id.Package, kind: "asset\x00" + id.Version + "\x00" + name}
 	for range tries {
 		if e := v.s.cache.get(key, v.rc, v.s.now()); e != nil {
