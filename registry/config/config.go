@@ -36,8 +36,11 @@ type Registry struct {
 	Limits         Limits   `json:"limits"`
 	// Identities are the identity policies of all namespaces, in order of their sources.
 	Identities []IdentityPolicy   `json:"identities,omitempty"`
-	Providers  []IdentityProvider `json:"providers,omitempty"` // likewise
-	Cluster    *ClusterIssuer     `json:"cluster,omitempty"`   // nil: tokens of service accounts are not taken
+	Providers  []IdentityProvider `json:"providers,omitempty"`  // likewise
+	AccessKeys []AccessKey        `json:"accessKeys,omitempty"` // likewise
+	Cluster    *ClusterIssuer     `json:"cluster,omitempty"`    // nil: tokens of service accounts are not taken
+	// ServiceAccounts are those that policies let have tokens, in order of namespace and name.
+	ServiceAccounts []ServiceAccount `json:"serviceAccounts,omitempty"`
 }
 
 // Account ties a namespace to a 12-digit account id.

@@ -21,6 +21,32 @@ type IdentityProvider struct {
 	Tags      string `json:"tags,omitempty"`      // map of strings: aws:PrincipalTag/…
 }
 
+// AccessKey is whom requests speak for that are signed with one of its keys. The secrets of the keys are pushed apart, by their ids.
+type AccessKey struct {
+	Source  Source `json:"source"`
+	Account string `json:"account"` // of the namespace
+	// Role is the service account whose sessions the requests are; "": they are of the user that has the name of the AccessKey.
+	Role string   `json:"role,omitempty"`
+	IDs  []string `json:"ids"` // of keys, each of one AccessKey only
+}
+
+// ServiceAccount is one that there is in the cluster. Tokens of others are worth nothing, whatever is signed.
+type ServiceAccount struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	UID       string `json:"uid"`
+}
+
+// Voucher names what a token is issued for, so that the token dies with it: "AccessKey " and its UID.
+func (s Source) Voucher() string { return s.Kind + " " + s.UID }
+
+// Kinds of what the registry's document has to have for tokens to live that were issued for it.
+const (
+	KindIdentityProvider = "IdentityProvider"
+	KindAccessKey        = "AccessKey"
+	KindServiceAccount   = "ServiceAccount"
+)
+
 // ClusterIssuer is who signs the tokens of the cluster's service accounts. Their audience is an endpoint of the registry.
 type ClusterIssuer struct {
 	Issuer string `json:"issuer"`

@@ -74,7 +74,7 @@ func compileMapping(p *config.IdentityProvider) (_ *mapping, field string, err e
 	if err != nil {
 		return nil, "", err
 	}
-	m := &mapping{account: p.Account, source: p.Source.UID}
+	m := &mapping{account: p.Account, source: p.Source.Voucher()}
 	text := cel.StringType
 	for _, e := range []struct {
 		field, text string

@@ -32,7 +32,7 @@ type Caller struct {
 	Groups    []string
 	Tags      map[string]string
 	ExpiresAt time.Time
-	Source    string // what vouches: UID of the IdentityProvider, or of the service account
+	Source    string // what vouches, see Providers.Vouches
 	Provider  string // for the log: "IdentityProvider team/github", "service accounts of the cluster"
 }
 
@@ -55,6 +55,9 @@ type Providers struct {
 	names     policy.Names
 	accountOf func(namespace string) (string, error)
 	list      []*provider
+	accounts  map[config.ServiceAccount]struct{} // that there are
+	keys      map[string]*AccessKey              // by id
+	vouchers  map[string]struct{}
 }
 
 // Problem is a provider that cannot be used as it is. Its tokens are refused.
@@ -82,6 +85,8 @@ func Compile(doc *config.Registry, accountOf func(namespace string) (string, err
 		of, err := compileProvider(&doc.Providers[i])
 		add(of, doc.Providers[i].Source, err)
 	}
+	p.compileKeys(doc)
+	p.compileVouchers(doc)
 	return p, problems
 }
 
@@ -89,6 +94,38 @@ func Compile(doc *config.Registry, accountOf func(namespace string) (string, err
 func Check(p *config.IdentityProvider) error {
 	_, err := compileProvider(p)
 	return err
+}
+
+// compileVouchers collects what tokens may have been issued for.
+func (p *Providers) compileVouchers(doc *config.Registry) {
+	p.vouchers, p.accounts = map[string]struct{}{}, map[config.ServiceAccount]struct{}{}
+	for i := range doc.Providers {
+		p.vouchers[doc.Providers[i].Source.Voucher()] = struct{}{}
+	}
+	for i := range doc.AccessKeys {
+		p.vouchers[doc.AccessKeys[i].Source.Voucher()] = struct{}{}
+	}
+	for _, a := range doc.ServiceAccounts {
+		p.accounts[a] = struct{}{}
+		p.vouchers[voucher(a.UID)] = struct{}{}
+	}
+}
+
+// voucher is the Voucher of a service account.
+func voucher(uid string) string {
+	return config.Source{Kind: config.KindServiceAccount, UID: uid}.Voucher()
+}
+
+// Vouches says whether what a token was issued for is still there: an IdentityProvider, an AccessKey or a service account. Tokens that
+// were issued for something else are not asked about.
+func (p *Providers) Vouches(source string) bool {
+	kind, _, _ := strings.Cut(source, " ")
+	switch kind {
+	case config.KindIdentityProvider, config.KindAccessKey, config.KindServiceAccount:
+		_, ok := p.vouchers[source]
+		return ok
+	}
+	return true
 }
 
 // provider is one issuer with what its tokens are turned into.
@@ -234,6 +271,9 @@ func serviceAccount(p *Providers, claims map[string]any) (*Caller, error) {
 	if !plain(name) {
 		return nil, fmt.Errorf("%.100q is no name", name)
 	}
+	if _, ok := p.accounts[config.ServiceAccount{Namespace: namespace, Name: name, UID: uid}]; !ok {
+		return nil, fmt.Errorf("there is no service account %.100q in namespace %.100q with that UID, or no policy lets it have tokens", name, namespace)
+	}
 	id, err := p.accountOf(namespace)
 	if err != nil {
 		return nil, err
@@ -245,7 +285,7 @@ func serviceAccount(p *Providers, claims map[string]any) (*Caller, error) {
 	if !plain(session) {
 		return nil, fmt.Errorf("%.100q is no name of a pod", session)
 	}
-	return &Caller{Principal: policy.Principal{ARN: p.names.Session(id, name, session), Account: id, UserID: uid + ":" + session}, Source: uid}, nil
+	return &Caller{Principal: policy.Principal{ARN: p.names.Session(id, name, session), Account: id, UserID: uid + ":" + session}, Source: voucher(uid)}, nil
 }
 
 func text(claims map[string]any, name string) string {

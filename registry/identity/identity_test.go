@@ -155,6 +155,7 @@ func TestVerify(t *testing.T) {
 	keys := keysOf(t, good, weak, es, es384, ed)
 	trusted := compile(t, &config.Registry{
 		Cluster: &config.ClusterIssuer{Issuer: cluster, Keys: keysOf(t, es)}, Endpoints: []config.Endpoint{{URL: audience + "/"}, {Host: "p.example.com"}},
+		ServiceAccounts: []config.ServiceAccount{{Namespace: "clash", Name: "ci", UID: "u-1"}, {Namespace: "team", Name: "ci", UID: "u-1"}},
 		Providers: []config.IdentityProvider{github(keys, nil), github(keys, func(p *config.IdentityProvider) {
 			p.Source.Name, p.Issuer, p.Condition, p.Role, p.Session, p.Groups, p.Tags, p.User = "users", "https://users.example.com", "", "", "", "", "", "claims.email"
 		})},
@@ -185,13 +186,13 @@ func TestVerify(t *testing.T) {
 	session := "arn:aws:sts::" + account + ":assumed-role/"
 	ok := Caller{
 		Principal: policy.Principal{ARN: session + "ci-tool/12345", Account: account, UserID: "repo:acme/tool:ref:refs/heads/main"},
-		Groups:    []string{"devs", "ops"}, Tags: map[string]string{"repository": "acme/tool"}, Source: "uid-1", Provider: "IdentityProvider team/github", ExpiresAt: now().Add(time.Hour),
+		Groups:    []string{"devs", "ops"}, Tags: map[string]string{"repository": "acme/tool"}, Source: "IdentityProvider uid-1", Provider: "IdentityProvider team/github", ExpiresAt: now().Add(time.Hour),
 	}
 	user := func(email string) string {
 		return good.sign(t, claims(map[string]any{"iss": "https://users.example.com", "email": email}), nil)
 	}
 	sa := Caller{
-		Principal: policy.Principal{ARN: session + "ci/build-1", Account: account, UserID: "u-1:build-1"}, Source: "u-1", Provider: "service accounts of the cluster", ExpiresAt: now().Add(time.Hour),
+		Principal: policy.Principal{ARN: session + "ci/build-1", Account: account, UserID: "u-1:build-1"}, Source: "ServiceAccount u-1", Provider: "service accounts of the cluster", ExpiresAt: now().Add(time.Hour),
 	}
 	about := func(namespace, name, uid, sub string) jwt.MapClaims {
 		return bound(map[string]any{"sub": sub, "kubernetes.io": map[string]any{"namespace": namespace, "serviceaccount": map[string]any{"name": name, "uid": uid}}})
@@ -239,7 +240,7 @@ func TestVerify(t *testing.T) {
 		"a group with a path":              {token: good.sign(t, claims(map[string]any{"groups": []string{"a/b"}}), nil), reason: "is no name"},
 		"groups that are none":             {token: good.sign(t, claims(map[string]any{"groups": "devs"}), nil), reason: "groups"},
 		"too many groups":                  {token: good.sign(t, claims(map[string]any{"groups": strings.Split(strings.Repeat("g,", 60)+"g", ",")}), nil), reason: "there are 61"},
-		"a user":                           {token: user("bob@example.com"), want: &Caller{Principal: policy.Principal{ARN: "arn:aws:iam::" + account + ":user/bob@example.com", Account: account, UserID: "repo:acme/tool:ref:refs/heads/main"}, Source: "uid-1", Provider: "IdentityProvider team/users", ExpiresAt: now().Add(time.Hour)}},
+		"a user":                           {token: user("bob@example.com"), want: &Caller{Principal: policy.Principal{ARN: "arn:aws:iam::" + account + ":user/bob@example.com", Account: account, UserID: "repo:acme/tool:ref:refs/heads/main"}, Source: "IdentityProvider uid-1", Provider: "IdentityProvider team/users", ExpiresAt: now().Add(time.Hour)}},
 		"a user with a path":               {token: user("x/y"), reason: "is no name"},
 		"a user that is another's ARN":     {token: user("bob:role/admin"), reason: "is no name"},
 		"a user without a name":            {token: user(""), reason: "is no name"},
@@ -251,7 +252,9 @@ func TestVerify(t *testing.T) {
 		"a service account":                {token: es.sign(t, bound(nil), nil), want: &sa},
 		"a service account, another issue": {token: es.sign(t, bound(map[string]any{"aud": "https://kubernetes.default.svc"}), nil), reason: "no provider has issuer"},
 		"signed by a provider's key":       {token: good.sign(t, bound(nil), nil), reason: "is not known"},
-		"without a pod":                    {token: es.sign(t, about("team", "ci", "u-1", "system:serviceaccount:team:ci"), nil), want: &Caller{Principal: policy.Principal{ARN: session + "ci/token", Account: account, UserID: "u-1:token"}, Source: "u-1", Provider: sa.Provider, ExpiresAt: sa.ExpiresAt}},
+		"without a pod":                    {token: es.sign(t, about("team", "ci", "u-1", "system:serviceaccount:team:ci"), nil), want: &Caller{Principal: policy.Principal{ARN: session + "ci/token", Account: account, UserID: "u-1:token"}, Source: "ServiceAccount u-1", Provider: sa.Provider, ExpiresAt: sa.ExpiresAt}},
+		"one that was deleted":             {token: es.sign(t, about("team", "ci", "u-0", "system:serviceaccount:team:ci"), nil), reason: "there is no service account"},
+		"one with another's UID":           {token: es.sign(t, about("team", "admin", "u-1", "system:serviceaccount:team:admin"), nil), reason: "there is no service account"},
 		"a subject of another namespace":   {token: es.sign(t, about("team", "ci", "u-1", "system:serviceaccount:other:ci"), nil), reason: "no bound token"},
 		"a token that is not bound":        {token: es.sign(t, bound(map[string]any{"kubernetes.io": "x"}), nil), reason: "no bound token"},
 		"a namespace without an account":   {token: es.sign(t, about("clash", "ci", "u-1", "system:serviceaccount:clash:ci"), nil), reason: "clash"},
@@ -414,6 +417,7 @@ func FuzzVerify(f *testing.F) {
 	es := ecSigner(f, "es", elliptic.P256(), jwt.SigningMethodES256)
 	trusted := compile(f, &config.Registry{
 		Cluster: &config.ClusterIssuer{Issuer: cluster, Keys: keysOf(f, es)}, Endpoints: []config.Endpoint{{URL: audience}},
+		ServiceAccounts: []config.ServiceAccount{{Namespace: "team", Name: "ci", UID: "u-1"}},
 		Providers: []config.IdentityProvider{github(keysOf(f, es), nil)},
 	})
 	f.Add(es.sign(f, claims(nil), nil))

@@ -88,6 +88,17 @@ func (d *Domain) Authorize(q policy.Request) error { return authorize(q) }
 // Providers returns those whose tokens are taken in exchange for the registry's own.
 func (s *Service) Providers() *identity.Providers { return s.current.Load().providers }
 
+// Vouches says whether what a token was issued for is still there; see identity.Providers. It does not wait: who asks has entered a domain.
+func (s *Service) Vouches(source string) bool { return s.current.Load().providers.Vouches(source) }
+
+// AccessKey returns whom an access key is of, as it was declared when the call began: nil, if nobody has one of that id.
+func (s *Service) AccessKey(ctx context.Context, id string) (*identity.AccessKey, error) {
+	if err := s.Ready(ctx); err != nil {
+		return nil, err
+	}
+	return s.current.Load().providers.AccessKey(id), nil
+}
+
 // AuthorizeToken asks whether a caller may have a token for a domain: GetAuthorizationToken on it, and sts:GetServiceBearerToken from an
 // identity policy (readings 3.1, 3.3). duration 0 asks for the rest of the caller's session. A domain that there is not is denied as one
 // that the caller may do nothing with.

@@ -102,7 +102,7 @@ func TestTokensAreExchanged(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 		id, err := w.auth.Verify(got.AccessToken)
-		if err != nil || id.Principal.ARN != w.service.may || id.Domain != w.service.UID() || id.Source != "uid-dex" || len(id.Groups) != 1 {
+		if err != nil || id.Principal.ARN != w.service.may || id.Domain != w.service.UID() || id.Source != "IdentityProvider uid-dex" || len(id.Groups) != 1 {
 			t.Errorf("%s: %+v, %v", name, id, err)
 		}
 		if c := w.service.caller; w.service.duration != tt.asked || c.Groups[0] != "devs" || c.Context.SourceIP.String() != "192.0.2.7" {

@@ -198,7 +198,7 @@ func (p *Plane) openServer() error {
 		return err
 	}
 	p.Issuer = auth.NewIssuer(keys, nil)
-	authenticator := auth.New(auth.Options{Keys: keys, Revocations: revocations{p.store}})
+	authenticator := auth.New(auth.Options{Keys: keys, Revocations: revocations{p.store}, Vouches: p.Service.Vouches})
 	p.store.Follow(func(_ metadata.DomainID, changes []metadata.Change) {
 		if revokes(changes) {
 			authenticator.RevocationsChanged()

@@ -1,0 +1,40 @@
+package plane
+
+import (
+	"context"
+	"fmt"
+
+	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/identity"
+	"packhouse.dev/packhouse/registry/secret"
+	"packhouse.dev/packhouse/registry/service/sigv4"
+)
+
+// declaredKeys are the access keys of the kind AccessKey: whose they are stands in the configuration, and their secrets are sealed.
+type declaredKeys struct {
+	service interface {
+		AccessKey(ctx context.Context, id string) (*identity.AccessKey, error)
+	}
+	secrets *secret.Vault
+}
+
+var _ sigv4.Keys = declaredKeys{}
+
+// AccessKey implements sigv4.Keys.
+func (k declaredKeys) AccessKey(ctx context.Context, id string) (*sigv4.Key, error) {
+	if identity.CheckKeyID(id) != nil { // a client's text
+		return nil, fmt.Errorf("access key: %w", registry.ErrNotFound)
+	}
+	of, err := k.service.AccessKey(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if of == nil {
+		return nil, fmt.Errorf("access key: %w", registry.ErrNotFound)
+	}
+	plain, err := k.secrets.Open(ctx, secret.AccessKey(id))
+	if err != nil {
+		return nil, err
+	}
+	return &sigv4.Key{ID: id, Secret: string(plain), Principal: of.Principal, Source: of.Source}, nil
+}
