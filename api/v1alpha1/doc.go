@@ -22,7 +22,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&Registry{}, &RegistryList{}, &Domain{}, &DomainList{}, &Repository{}, &RepositoryList{},
 		&ExternalConnection{}, &ExternalConnectionList{}, &PackageOriginConfiguration{}, &PackageOriginConfigurationList{},
 		&PackageGroup{}, &PackageGroupList{}, &DomainPolicy{}, &DomainPolicyList{}, &RepositoryPolicy{}, &RepositoryPolicyList{}, &IdentityPolicy{}, &IdentityPolicyList{},
-		&IdentityProvider{}, &IdentityProviderList{})
+		&IdentityProvider{}, &IdentityProviderList{}, &AccessKey{}, &AccessKeyList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -41,6 +41,11 @@ func TestProviders(t *testing.T) {
 		"or trusts nobody": {
 			func(o *Objects) { o.IdentityProviders[0].Spec.Principal.Role = "1" }, false, want[1:], "IdentityProvider default/gh Accepted Invalid: invalid: role: gives int, not string; no token of it is accepted",
 		},
+		"one that takes the same tokens": {func(o *Objects) {
+			twin := aProvider("twin", nil)
+			twin.CreationTimestamp, twin.Spec.Audiences = meta("", 1).CreationTimestamp, []string{"b", "c"}
+			o.IdentityProviders = append(o.IdentityProviders, twin)
+		}, false, want, "IdentityProvider default/twin Accepted Conflicted: IdentityProvider gh is older"},
 		"one that is gone": {func(o *Objects) { o.IdentityProviders = o.IdentityProviders[1:] }, true, want[1:], ""},
 		"an account of two namespaces": {
 			func(o *Objects) {

@@ -118,6 +118,9 @@ func (c *compilation) compileAccounts(doc *config.Registry) {
 	for i := range c.objects.IdentityProviders {
 		namespaces[c.objects.IdentityProviders[i].Namespace] = true
 	}
+	for i := range c.objects.AccessKeys {
+		namespaces[c.objects.AccessKeys[i].Namespace] = true
+	}
 	by := map[string][]string{}
 	for ns := range namespaces {
 		id := c.accounts.of(ns)

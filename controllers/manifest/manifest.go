@@ -179,6 +179,8 @@ func (s *Set) add(o *object) error {
 		return appendTyped(&s.Objects.IdentityPolicies, o, &meta, func(r *api.IdentityPolicy) *metav1.ObjectMeta { return &r.ObjectMeta })
 	case "IdentityProvider":
 		return appendTyped(&s.Objects.IdentityProviders, o, &meta, func(r *api.IdentityProvider) *metav1.ObjectMeta { return &r.ObjectMeta })
+	case "AccessKey":
+		return appendTyped(&s.Objects.AccessKeys, o, &meta, func(r *api.AccessKey) *metav1.ObjectMeta { return &r.ObjectMeta })
 	}
 	return fmt.Errorf("kind %s is not known to this build", o.kind)
 }

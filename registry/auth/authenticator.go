@@ -37,9 +37,9 @@ type Options struct {
 	Revocations Revocations
 	// Vouches says whether what tokens were issued for (Grant.Source) is still there. It is asked at every request, without waiting; nil: it
 	// always is.
-	Vouches     func(source string) bool
-	Now         func() time.Time // default time.Now
-	Cache       int              // verified tokens to remember; default 16,384
+	Vouches func(source string) bool
+	Now     func() time.Time // default time.Now
+	Cache   int              // verified tokens to remember; default 16,384
 }
 
 // Authenticator verifies tokens. It is safe for concurrent use.

@@ -418,7 +418,7 @@ func FuzzVerify(f *testing.F) {
 	trusted := compile(f, &config.Registry{
 		Cluster: &config.ClusterIssuer{Issuer: cluster, Keys: keysOf(f, es)}, Endpoints: []config.Endpoint{{URL: audience}},
 		ServiceAccounts: []config.ServiceAccount{{Namespace: "team", Name: "ci", UID: "u-1"}},
-		Providers: []config.IdentityProvider{github(keysOf(f, es), nil)},
+		Providers:       []config.IdentityProvider{github(keysOf(f, es), nil)},
 	})
 	f.Add(es.sign(f, claims(nil), nil))
 	f.Add(es.sign(f, bound(nil), nil))
