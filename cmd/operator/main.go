@@ -126,11 +126,22 @@ func (f *flags) managerOptions(scheme *runtime.Scheme) ctrl.Options {
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Pod{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: ours, &appsv1.StatefulSet{}: ours, &networkingv1.NetworkPolicy{}: ours,
+				&corev1.Pod{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: {Transform: namesOnly}, &appsv1.StatefulSet{}: ours, &networkingv1.NetworkPolicy{}: ours,
 			},
 		},
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.PersistentVolumeClaim{}}}},
 	}
+}
+
+// namesOnly leaves of a service account what is asked about it: there may be many.
+func namesOnly(o any) (any, error) {
+	if a, ok := o.(*corev1.ServiceAccount); ok {
+		a.ManagedFields, a.Annotations, a.Secrets, a.ImagePullSecrets = nil, nil, nil, nil
+		if a.Labels[build.LabelName] != build.AppName {
+			a.Labels = nil
+		}
+	}
+	return o, nil
 }
 
 func (f *flags) setup(m ctrl.Manager) error {

@@ -49,6 +49,9 @@ func (r *Reconciler) push(ctx context.Context, reg *api.Registry, w *world, s *s
 		out.err = r.remember(ctx, out, w, s)
 	}
 	out.before = s.previous
+	if err := r.readKeys(ctx, reg, w, s); err != nil && out.err == nil {
+		out.err = err
+	}
 	if err := r.compile(ctx, reg, w, s, out); out.err == nil {
 		out.err = err
 	}

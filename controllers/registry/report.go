@@ -101,6 +101,10 @@ func (r *Reconciler) report(ctx context.Context, reg *api.Registry, w *world, ou
 			one("IdentityProvider", o, &o.Status, func() {})
 		}
 	}
+	for i := range w.objects.AccessKeys {
+		o := &w.objects.AccessKeys[i]
+		one("AccessKey", o, &o.Status.Status, func() { accessKeyStatus(o, reg, out) })
+	}
 	one("Registry", reg, &reg.Status.Status, func() { registryStatus(reg, out) })
 	return g.Wait()
 }
