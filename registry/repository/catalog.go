@@ -166,3 +166,6 @@ func (s *Service) held(ctx context.Context, rc *repoConfig, id registry.PackageI
 	}
 	return rows[0], nil
 }
+
+// Revision identifies what is declared of the domain: it changes with every change of that.
+func (d *Domain) Revision() string { return d.cfg.digest }
