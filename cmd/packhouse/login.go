@@ -235,12 +235,15 @@ func plural(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// step is one command of a client, or a line of its configuration that no command writes, or another change of such a file. The word
-// placeholder, in arguments and in what rewrite returns, stands for the token.
+// step is one command of a client, or a line or a text of its configuration that no command writes, or another change of such a file.
+// The word placeholder, in arguments, in the input and in what rewrite returns, stands for the token.
 type step struct {
 	args       []string
+	input      string // what the command is given to read
 	file, line string
-	rewrite    func(old string) string // of file; line says what it does
+	rewrite    func(old string) string          // of file; line says what it does
+	text       string                           // what edit adds to file
+	edit       func(old string) (string, error) // nil: line is added
 }
 
 // placeholder stands for the token until the very last moment, so that nothing that is printed can have it.
@@ -248,8 +251,11 @@ const placeholder = "<token>"
 
 // String is the command as one would type it.
 func (s step) String() string {
-	if s.rewrite != nil {
+	switch {
+	case s.rewrite != nil:
 		return "# " + s.line + " in " + quoted(s.file)
+	case s.edit != nil:
+		return "cat >> " + quoted(s.file) + " <<'END'\n" + s.text + "END"
 	}
 	if s.line != "" {
 		return "echo " + quoted(s.line) + " >> " + quoted(s.file)
@@ -258,7 +264,11 @@ func (s step) String() string {
 	for i, a := range s.args {
 		words[i] = quoted(a)
 	}
-	return strings.Join(words, " ")
+	command := strings.Join(words, " ")
+	if s.input != "" {
+		return "echo " + quoted(s.input) + " | " + command
+	}
+	return command
 }
 
 // quoted writes a word for a shell.
@@ -270,17 +280,23 @@ func quoted(word string) string {
 }
 
 func (s step) run(ctx context.Context, token string) error {
-	if s.rewrite != nil {
+	switch {
+	case s.rewrite != nil:
 		return rewriteFile(s.file, func(old string) string { return strings.ReplaceAll(s.rewrite(old), placeholder, token) })
-	}
-	if s.line != "" {
+	case s.edit != nil:
+		return editFile(s.file, s.edit)
+	case s.line != "":
 		return addLine(s.file, s.line)
 	}
 	args := make([]string, len(s.args))
 	for i, a := range s.args {
 		args[i] = strings.ReplaceAll(a, placeholder, token)
 	}
-	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	if s.input != "" {
+		cmd.Stdin = strings.NewReader(strings.ReplaceAll(s.input, placeholder, token) + "\n")
+	}
+	out, err := cmd.CombinedOutput()
 	if errors.Is(err, exec.ErrNotFound) {
 		return fmt.Errorf("%s is not installed, or not in PATH", s.args[0])
 	}

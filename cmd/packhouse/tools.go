@@ -18,6 +18,7 @@ var tools = []tool{
 	{name: "flit", format: "pypi", steps: twineSteps},
 	{name: "uv", format: "pypi", steps: uvSteps},
 	{name: "poetry", format: "pypi", steps: poetrySteps},
+	{name: "cargo", format: "cargo", steps: cargoSteps},
 }
 
 // registryKey is the setting that names the registry, for everything or for a scope.

@@ -161,7 +161,7 @@ func TestCompile(t *testing.T) {
 				o.Registries[0].Spec.AllowedNamespaces = &api.AllowedNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"packages": "yes"}}}
 				o.Namespaces = map[string]Namespace{"team": {Labels: map[string]string{"packages": "yes"}}}
 				o.Domains = append(o.Domains, aDomain("team/d1", 1))
-			}, good + "\n" + DeriveAccount("team") + " d1: ", "",
+			}, good + "\n" + registry.DeriveAccount("team") + " d1: ", "",
 		},
 		"empty selector selects nothing": {
 			func(o *Objects) {

@@ -81,6 +81,11 @@ func (d *Domain) Account(c *access.Caller, action, resource string) policy.Reque
 // Account. A denial is a DeniedError.
 func (d *Domain) Authorize(q policy.Request) error { return authorize(q) }
 
+// Principal reads who is meant; see access.Registry.
+func (s *Service) Principal(text, account string) (policy.Principal, error) {
+	return s.current.Load().access.Principal(text, account)
+}
+
 // readers remembers who may read what in one snapshot. Only decisions that no other time, address or tag of a request could change are
 // kept, and only those on repositories: the names of packages are the clients' to choose.
 type readers struct {

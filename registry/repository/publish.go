@@ -175,7 +175,7 @@ func (v *View) allowsPublish(id registry.VersionID, row *metadata.Package) error
 	}
 	why := "its versions come from upstream"
 	if declared.publish != "" {
-		why = "a PackageOriginConfiguration says so"
+		why = declared.by + " says so"
 	}
 	return fmt.Errorf("%w: the origin controls of package %s in repository %s do not allow publishing (%s)", registry.ErrBlocked, id.Package, v.rc.doc.Name, why)
 }

@@ -57,7 +57,10 @@ type repoConfig struct {
 }
 
 // override is a declared PackageOriginConfiguration; "" leaves what is recorded.
-type override struct{ publish, upstream registry.Restriction }
+type override struct {
+	publish, upstream registry.Restriction
+	by                string // what declares it
+}
 
 // Problem is something in a document that the data plane could not use. It never widens what is allowed.
 type Problem struct {
@@ -182,7 +185,7 @@ func compileOverrides(declared []config.PackageOrigin, formats map[registry.Form
 			continue
 		}
 		if _, taken := out[id]; !taken { // the first is the oldest
-			out[id] = override{publish: p.Publish, upstream: p.Upstream}
+			out[id] = override{publish: p.Publish, upstream: p.Upstream, by: fmt.Sprintf("%s %s/%s", p.Source.Kind, p.Source.Namespace, p.Source.Name)}
 		}
 	}
 	return out, problems

@@ -19,9 +19,9 @@
 //
 // # Names
 //
-// Crates whose names differ in letter case or in "-" and "_" are the same package: "serde_json" is authorised, blocked and listed as
-// "serde-json". What clients read has the name as its owner wrote it, and only the address with that spelling has it, because cargo
-// takes an answer under another spelling for a damaged one. An upstream's spelling is found by trying (see spellings).
+// Packages are named in lower case, as the index is; what clients read has the name as its owner wrote it. "-" and "_" are not the same,
+// as in the index and in the guide, which has package groups for names that look alike; but a repository takes no second crate that
+// differs from one that it has in nothing else, as crates.io does not.
 //
 // # What is stored
 //

@@ -6,37 +6,27 @@ import (
 	"net/http"
 	"strings"
 
-	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format"
 )
 
-// kindIndex is the kind of index files, for the cache; the spelling follows.
-const kindIndex = "index "
-
-// index serves the lines of a crate under one spelling.
+// index serves the lines of a crate.
 func index(w http.ResponseWriter, r *http.Request, repo format.Reader, a address) error {
-	d, err := repo.Document(r.Context(), a.id, kindIndex+a.name, func(v *format.PackageView) (*format.Rendered, error) { return renderIndex(v, a.name) })
+	d, err := repo.Document(r.Context(), a.id, "index", renderIndex)
 	if err != nil {
 		return err
 	}
 	return format.ServeDocument(w, r, d)
 }
 
-// renderIndex renders the index file of a crate, whose name is given in lower case. Lines of crates that are only spelled alike are
-// left out: cargo takes a name other than that it asked for as damage.
-func renderIndex(view *format.PackageView, name string) (*format.Rendered, error) {
+// renderIndex renders the index file of a crate.
+func renderIndex(view *format.PackageView) (*format.Rendered, error) {
 	var b []byte
 	for _, v := range view.Versions {
-		spelled, line, err := servedLine(v)
+		_, line, err := servedLine(v)
 		if err != nil {
 			return nil, err
 		}
-		if strings.ToLower(spelled) == name {
-			b = append(append(b, line...), '\n')
-		}
-	}
-	if b == nil {
-		return nil, fmt.Errorf("%w: there is no crate %s; the one that is there is spelled otherwise", registry.ErrNotFound, name)
+		b = append(append(b, line...), '\n')
 	}
 	return &format.Rendered{ContentType: "text/plain; charset=utf-8", Body: b, Modified: view.Modified}, nil
 }

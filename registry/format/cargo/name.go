@@ -21,7 +21,8 @@ const crateExtension = ".crate"
 // names implements format.Names.
 type names struct{}
 
-// Package returns the identity of a crate: in lower case, with "-" for "_". There are no namespaces.
+// Package returns the identity of a crate: its name in lower case, which is all that a request for an index file tells. There are no
+// namespaces.
 func (names) Package(namespace, name string) (registry.PackageID, error) {
 	if namespace != "" {
 		return registry.PackageID{}, fmt.Errorf("%w: crates have no namespace", registry.ErrInvalid)
@@ -30,7 +31,7 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 		return registry.PackageID{}, fmt.Errorf("%w: %q is not a crate name: a letter and then at most %d letters, digits, \"-\" and \"_\"",
 			registry.ErrInvalid, clip(name), maxName-1)
 	}
-	return registry.PackageID{Format: Name, Name: strings.ReplaceAll(strings.ToLower(name), "_", "-")}, nil
+	return registry.PackageID{Format: Name, Name: strings.ToLower(name)}, nil
 }
 
 // Version returns the semantic version without build metadata: two versions that differ in nothing else cannot both be published.
@@ -101,12 +102,13 @@ func indexFolder(name string) string {
 	}
 }
 
-// maxSpellings bounds how many files an upstream is asked for to find one crate. Up to four hyphens all spellings are tried.
+// maxSpellings bounds how many crates are looked for before a new one is taken. Up to four separators these are all spellings.
 const maxSpellings = 16
 
-// spellings are the ways in which an upstream may write a normalised name, the likely ones first: only hyphens, only underscores, and
-// then mixtures with few changes between the two. An index is a set of files, and tells nobody how a crate is spelled.
+// spellings are the names that differ from a name in "-" and "_" only, itself included, the likely ones first: only hyphens, only
+// underscores, and then mixtures with few changes between the two.
 func spellings(name string) []string {
+	name = strings.ReplaceAll(name, "_", "-")
 	var at []int
 	for i := range len(name) {
 		if name[i] == '-' {

@@ -89,15 +89,34 @@ func sameIndex(a, b string) bool {
 	return clean(a) == clean(b)
 }
 
-// sameSpelling refuses a crate under a second spelling: cargo would find it, or not, depending on which file it asks for.
+// sameSpelling refuses a crate that differs from one in the repository only in letter case, or in "-" and "_": people mean the same by
+// both, and so does crates.io.
 func sameSpelling(r *http.Request, repo format.Reader, u *upload) error {
+	conflict := func(has string) error {
+		return fmt.Errorf("%w: the repository has this crate as %s; names that differ only in letter case or in \"-\" and \"_\" are the same", registry.ErrConflict, has)
+	}
 	own, err := repo.Own(r.Context(), u.id.Package)
 	if err != nil {
 		return err
 	}
-	if own != nil && own.Display != u.Name && len(own.Versions) > 0 {
-		return fmt.Errorf("%w: the repository has this crate as %s; names that differ only in letter case or in \"-\" and \"_\" are the same",
-			registry.ErrConflict, own.Display)
+	if own != nil && len(own.Versions) > 0 {
+		if own.Display != u.Name {
+			return conflict(own.Display)
+		}
+		return nil
+	}
+	for _, name := range spellings(u.id.Package.Name) {
+		other, err := names{}.Package("", name)
+		if err != nil {
+			return err
+		}
+		own, err := repo.Own(r.Context(), other)
+		if err != nil {
+			return err
+		}
+		if own != nil && len(own.Versions) > 0 {
+			return conflict(own.Display)
+		}
 	}
 	return nil
 }

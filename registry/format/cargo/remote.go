@@ -22,25 +22,19 @@ const (
 
 // Package implements format.Remote: the lines of the crate's index file, as they are.
 func (Format) Package(ctx context.Context, src format.Source, id registry.PackageID) (*format.RemotePackage, error) {
-	for _, name := range spellings(id.Name) {
-		got, err := src.Document(ctx, format.SourceRequest{Path: indexPath(name), Class: format.ClassIndex, MaxBytes: maxIndexFile, Types: plainTypes()})
-		if errors.Is(err, registry.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		dl, err := downloads(ctx, src)
-		if err != nil {
-			return nil, err
-		}
-		p, err := parseIndex(id, name, got.Body, dl)
-		if err != nil {
-			return nil, fmt.Errorf("index file of %s: %w", name, err)
-		}
-		return p, nil
+	got, err := src.Document(ctx, format.SourceRequest{Path: indexPath(id.Name), Class: format.ClassIndex, MaxBytes: maxIndexFile, Types: plainTypes()})
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%w: crate %s", registry.ErrNotFound, id.Name)
+	dl, err := downloads(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	p, err := parseIndex(id, got.Body, dl)
+	if err != nil {
+		return nil, fmt.Errorf("index file of %s: %w", id.Name, err)
+	}
+	return p, nil
 }
 
 // Asset implements format.Remote.
@@ -61,7 +55,9 @@ func (f Format) Asset(ctx context.Context, src format.Source, id registry.Versio
 }
 
 // plainTypes are what servers call files of an index, which have no extension: anything but a page for people.
-func plainTypes() []string { return []string{"text/plain", "application/json", "application/octet-stream", "binary/octet-stream"} }
+func plainTypes() []string {
+	return []string{"text/plain", "application/json", "application/octet-stream", "binary/octet-stream"}
+}
 
 // downloads reads where an upstream has its crates: "dl" of config.json. An upstream without that file is no registry, and not one
 // that lacks the crate.
@@ -100,10 +96,10 @@ func crateURL(template string, e entry) (string, error) {
 	return address, nil
 }
 
-// parseIndex reads an index file. name is its own, in lower case. Lines that cargo would not take are left out, so that one bad line
+// parseIndex reads an index file. Lines that cargo would not take are left out, so that one bad line
 // does not take a crate away; a file without any good one is ErrInvalid. Of two lines of one version the last counts, as there are
 // such at crates.io; of two that differ in build metadata the first.
-func parseIndex(id registry.PackageID, name string, body []byte, dl string) (*format.RemotePackage, error) {
+func parseIndex(id registry.PackageID, body []byte, dl string) (*format.RemotePackage, error) {
 	p := &format.RemotePackage{Display: id.Name}
 	at := map[string]int{}
 	bad := 0
@@ -113,7 +109,7 @@ func parseIndex(id registry.PackageID, name string, body []byte, dl string) (*fo
 			continue
 		}
 		e, err := parseLine(line)
-		if err != nil || strings.ToLower(e.name) != name {
+		if err != nil || strings.ToLower(e.name) != id.Name {
 			bad++
 			continue
 		}
@@ -135,9 +131,9 @@ func parseIndex(id registry.PackageID, name string, body []byte, dl string) (*fo
 	}
 	switch {
 	case len(p.Versions) == 0 && bad > 0:
-		return nil, fmt.Errorf("%w: it has no line that could be one of %s", registry.ErrInvalid, name)
+		return nil, fmt.Errorf("%w: it has no line that could be one of %s", registry.ErrInvalid, id.Name)
 	case len(p.Versions) == 0:
-		return nil, fmt.Errorf("%w: crate %s has no versions there", registry.ErrNotFound, name)
+		return nil, fmt.Errorf("%w: crate %s has no versions there", registry.ErrNotFound, id.Name)
 	}
 	for _, v := range p.Versions {
 		p.Size += int64(len(v.Assets[0].Info) + 800)

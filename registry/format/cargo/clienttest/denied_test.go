@@ -70,12 +70,13 @@ func TestMe(t *testing.T) {
 	}
 }
 
-// TestBlocked: crates that origin controls keep away are "not found" for reading, never "forbidden", and nobody outside hears of them.
+// TestBlocked: crates that origin controls keep away are "not found" for reading, never "forbidden", and nobody outside hears of them,
+// though cargo itself tries evil-twin when it finds no evil_twin.
 func TestBlocked(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, u *user) {
 		up := newIndex(t, cargotest.Crate{Name: "evil_twin", Version: "9.0.0"}, cargotest.Crate{Name: "theirs", Version: "1.0.0"})
-		p := start(t, samples()+origin("evil_twin", "Allow", "Block")+origin("theirs", "Block", "Allow"), up.URL)
+		p := start(t, samples()+group("/cargo//evil_twin$")+origin("theirs", "Block", "Allow"), up.URL)
 		u.configure(p, "my-repo").project("app", "0.1.0", "[dependencies]\nevil_twin = \"9\"\n")
 		u.refused([]string{"no matching package named `evil_twin` found"}, "fetch")
 		u.refused([]string{"could not be found"}, "add", "evil-twin")

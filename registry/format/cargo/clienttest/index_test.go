@@ -148,8 +148,8 @@ type packed struct {
 	file                []byte
 }
 
-var packing sync.Mutex //nolint:gochecknoglobals // of the next one
-var packedAll []packed //nolint:gochecknoglobals // made once, which takes a second
+var packing sync.Mutex // of the next one
+var packedAll []packed // made once, which takes a second
 
 func packedDebian(bin string) ([]packed, error) {
 	packing.Lock()

@@ -52,6 +52,12 @@ func origin(name, publish, upstream string) string {
 		"spec:\n  repositoryRef: {name: my-repo}\n  package: {format: cargo, name: %s}\n  publish: %s\n  upstream: %s\n", strings.ReplaceAll(name, "_", "-"), name, publish, upstream)
 }
 
+// group declares a package group for crates that are published here and come from nowhere else.
+func group(pattern string) string {
+	return fmt.Sprintf("---\napiVersion: packhouse.dev/v1alpha1\nkind: PackageGroup\nmetadata: {name: ours}\nspec:\n  domainRef: {name: my-domain}\n  pattern: %s\n"+
+		"  originControls:\n    publish: {restriction: Allow}\n    externalUpstream: {restriction: Block}\n    internalUpstream: {restriction: Allow}\n", pattern)
+}
+
 // samples is my-repo over cargo-store, which has public:crates-io.
 func samples() string {
 	return head + repository("cargo-store", "public:crates-io") + repository("my-repo", "cargo-store")
@@ -82,7 +88,7 @@ func missing(t testing.TB, what string) {
 
 // toolchains are the folders of cargo programs: the one in PATH first, then others that rustup has.
 //
-//nolint:gochecknoglobals // found once
+// found once
 var toolchains = sync.OnceValue(func() []string {
 	var out []string
 	if path, err := exec.LookPath("cargo"); err == nil {

@@ -96,6 +96,9 @@ func TestPublish(t *testing.T) {
 		if out := other.ok("search", "acme", "--registry", "mine"); !strings.Contains(out, "acme-app = \"2.0.0-rc.1+build.7\"") || !strings.Contains(out, "acme-base = \"1.1.0\"") || !strings.Contains(out, "# about acme-base") {
 			t.Errorf("cargo search says\n%s", out)
 		}
+		if out := other.ok("info", "acme-base", "--registry", "mine"); !strings.Contains(out, "about acme-base") || !strings.Contains(out, "version: 1.1.0") {
+			t.Errorf("cargo info says\n%s", out)
+		}
 		if version, _, _ := other.locked("acme-base"); version != "1.1.0" {
 			t.Errorf("locked acme-base %s", version)
 		}
@@ -122,6 +125,21 @@ func TestPublish(t *testing.T) {
 		}
 		for _, args := range [][]string{{"owner", "--list", "acme-base"}, {"owner", "--add", "bob", "acme-base"}, {"owner", "--remove", "bob", "acme-base"}} {
 			u.refused([]string{"405", "not supported: cargo owner", "RepositoryPolicy"}, append(args, "--registry", "mine")...)
+		}
+	})
+}
+
+// TestInstall installs a program.
+func TestInstall(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, u *user) {
+		p := start(t, samples(), newIndex(t).URL)
+		u.configure(p, "my-repo").project("acme-tool", "1.0.0", "")
+		u.write("src/main.rs", "fn main() { println!(\"tool\") }\n")
+		u.ok(publishable()...)
+		u.ok("install", "acme-tool", "--registry", "mine", "--root", u.path("root"))
+		if out, err := u.exec(u.path("root/bin/acme-tool")); err != nil || out != "tool\n" {
+			t.Errorf("%q %v", out, err)
 		}
 	})
 }
