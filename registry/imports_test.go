@@ -33,6 +33,8 @@ var suites = []string{"registry/blob/blobtest", "registry/metadata/metadatatest"
 var rules = []rule{
 	{from: []string{"registry"}, deny: []string{"..."},
 		reason: "the nouns import the standard library only, so that everything else can speak of them"},
+	{from: []string{"registry/intent"}, deny: []string{"..."}, allow: []string{"registry"},
+		reason: "what the API wants declared is told to the operator in nouns"},
 	{from: []string{"registry/policy"}, deny: []string{"...", "net/http"},
 		reason: "who may do what is decided from its arguments alone"},
 	{from: []string{"registry/group"}, deny: []string{"...", "net/http"}, allow: []string{"registry"},
@@ -78,7 +80,7 @@ var rules = []rule{
 	{from: []string{"api/..."}, deny: []string{"registry/...", "controllers/...", "cmd/..."},
 		reason: "types that clusters store do not follow the data plane's"},
 	{from: []string{"controllers/..."}, deny: []string{"registry/..."},
-		allow:  []string{"registry", "registry/config", "registry/policy", "registry/group", "registry/admin", "registry/upstream"},
+		allow:  []string{"registry", "registry/config", "registry/policy", "registry/group", "registry/intent", "registry/admin", "registry/upstream"},
 		reason: "the operator speaks to the data plane through documents and the admin API"},
 	{from: []string{"controllers/compile/..."}, deny: []string{"net/http", "os", "k8s.io/client-go/...", "sigs.k8s.io/controller-runtime/..."},
 		reason: "Compile is pure"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/policy"
@@ -37,7 +38,7 @@ type Options struct {
 	Keys    sigv4.Keys
 	PageKey []byte // signs page tokens
 	// Configurator makes changes of what is declared; nil: there is nobody who does, and operations that need it are refused.
-	Configurator Configurator
+	Configurator intent.Configurator
 	Logger       *slog.Logger     // audit records; default none
 	Now          func() time.Time // default time.Now
 }
@@ -49,7 +50,7 @@ type API struct {
 	issuer       *auth.Issuer
 	signatures   *sigv4.Verifier
 	pages        pages
-	configurator Configurator
+	configurator intent.Configurator
 	log          *slog.Logger
 	now          func() time.Time
 	operations   map[string]map[string]*operation // by path and method

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/policy"
@@ -198,7 +199,7 @@ func (c *call) createDomain(ctx context.Context, in *model.CreateDomainRequest) 
 	if err := c.roomForDomain(catalog, ref); err != nil {
 		return nil, err
 	}
-	if err := c.declare(ctx, Intent{Domain: ref, Create: true, Spec: Spec{Domain: &DomainSpec{Tags: tagsOf(in.Tags)}}}); err != nil {
+	if err := c.declare(ctx, intent.Intent{Domain: ref, Create: true, Spec: intent.Spec{Domain: &intent.Domain{Tags: tagsOf(in.Tags)}}}); err != nil {
 		return nil, err
 	}
 	d, err := c.api.door.Enter(ctx, ref)
@@ -256,5 +257,5 @@ func (c *call) deleteDomain(ctx context.Context, in *model.DeleteDomainRequest) 
 		return nil, err
 	}
 	out.Status = domainDeleted
-	return &model.DeleteDomainResult{Domain: out}, c.declare(ctx, Intent{Domain: d.Ref(), Base: baseOf(d), Delete: true, Spec: Spec{Domain: &DomainSpec{}}})
+	return &model.DeleteDomainResult{Domain: out}, c.declare(ctx, intent.Intent{Domain: d.Ref(), Base: baseOf(d), Delete: true, Spec: intent.Spec{Domain: &intent.Domain{}}})
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/service/model"
 )
@@ -119,8 +120,8 @@ func (c *call) getRepositoryEndpoint(ctx context.Context, in *model.GetRepositor
 }
 
 // specOf is what is declared of a repository.
-func specOf(r repository.DeclaredRepository) *RepositorySpec {
-	return &RepositorySpec{
+func specOf(r repository.DeclaredRepository) *intent.Repository {
+	return &intent.Repository{
 		Name: r.Name, Description: r.Description, Upstreams: slices.Clone(r.Upstreams), Connections: slices.Clone(r.Connections), Tags: maps.Clone(r.Tags),
 	}
 }
@@ -158,7 +159,7 @@ func (c *call) createRepository(ctx context.Context, in *model.CreateRepositoryR
 	if err != nil {
 		return nil, err
 	}
-	spec := &RepositorySpec{Name: in.Repository, Upstreams: upstreams, Tags: tagsOf(in.Tags)}
+	spec := &intent.Repository{Name: in.Repository, Upstreams: upstreams, Tags: tagsOf(in.Tags)}
 	if in.Description != nil {
 		spec.Description = *in.Description
 	}
@@ -167,8 +168,8 @@ func (c *call) createRepository(ctx context.Context, in *model.CreateRepositoryR
 }
 
 // declareRepository declares a repository and shows what is served then.
-func (c *call) declareRepository(ctx context.Context, d *repository.Domain, spec *RepositorySpec, create bool) (*model.RepositoryDescription, error) {
-	if err := c.declare(ctx, Intent{Domain: d.Ref(), Base: baseOf(d), Create: create, Spec: Spec{Repository: spec}}); err != nil {
+func (c *call) declareRepository(ctx context.Context, d *repository.Domain, spec *intent.Repository, create bool) (*model.RepositoryDescription, error) {
+	if err := c.declare(ctx, intent.Intent{Domain: d.Ref(), Base: baseOf(d), Create: create, Spec: intent.Spec{Repository: spec}}); err != nil {
 		return nil, err
 	}
 	d, err := c.api.door.Enter(ctx, d.Ref())
@@ -235,8 +236,8 @@ func (c *call) deleteRepository(ctx context.Context, in *model.DeleteRepositoryR
 		return nil, err
 	}
 	out := describeRepository(d, r)
-	intent := Intent{Domain: d.Ref(), Base: baseOf(d), Delete: true, Spec: Spec{Repository: &RepositorySpec{Name: in.Repository}}}
-	return &model.DeleteRepositoryResult{Repository: out}, c.declare(ctx, intent)
+	change := intent.Intent{Domain: d.Ref(), Base: baseOf(d), Delete: true, Spec: intent.Spec{Repository: &intent.Repository{Name: in.Repository}}}
+	return &model.DeleteRepositoryResult{Repository: out}, c.declare(ctx, change)
 }
 
 func (c *call) associateExternalConnection(ctx context.Context, in *model.AssociateExternalConnectionRequest) (*model.AssociateExternalConnectionResult, error) {
