@@ -33,9 +33,6 @@ func (e *DeniedError) Error() string {
 // Unwrap makes errors.Is(err, registry.ErrAccessDenied) true.
 func (e *DeniedError) Unwrap() error { return registry.ErrAccessDenied }
 
-// authorize asks the policies.
-func authorize(q policy.Request) error { return permitted(policy.Evaluate(q), &q) }
-
 func permitted(d policy.Decision, q *policy.Request) error {
 	if d.Allowed() {
 		return nil
@@ -59,7 +56,7 @@ func (v *View) mayRead() error {
 
 // may asks for an action on a package of this repository, or on the repository if it is none on packages.
 func (v *View) may(action string, id registry.PackageID) error {
-	return authorize(v.request(action, id))
+	return v.decisions.authorize(v.request(action, id))
 }
 
 func (v *View) request(action string, id registry.PackageID) policy.Request {
@@ -79,7 +76,7 @@ func (d *Domain) Account(c *access.Caller, action, resource string) policy.Reque
 
 // Authorize asks for what no View does: actions on the domain, its groups, its lists, and accounts. The request is one of Access or
 // Account. A denial is a DeniedError.
-func (d *Domain) Authorize(q policy.Request) error { return authorize(q) }
+func (d *Domain) Authorize(q policy.Request) error { return d.decisions.authorize(q) }
 
 // Principal reads who is meant; see access.Registry.
 func (s *Service) Principal(text, account string) (policy.Principal, error) {

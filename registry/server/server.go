@@ -16,9 +16,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
 )
 
@@ -30,6 +32,8 @@ type Service interface {
 	// TrustedProxies are the addresses whose word counts about who called them.
 	TrustedProxies() []netip.Prefix
 	Limits() config.Limits
+	// Names makes the ARNs of the registry.
+	Names() policy.Names
 	Ready(ctx context.Context) error
 }
 
@@ -44,7 +48,9 @@ type Options struct {
 	Service   Service
 	Auth      *auth.Authenticator
 	Formats   []format.Format
-	Logger    *slog.Logger          // audit records and failures; default none
+	API       API                   // nil: there is none
+	Audit     *audit.Log            // nil: no record is kept
+	Logger    *slog.Logger          // failures; default none
 	AccessLog bool                  // a line for every request, also for reads
 	Metrics   prometheus.Registerer // default none
 }
@@ -57,6 +63,9 @@ type Server struct {
 	accessLog bool
 	formats   map[registry.Format]*served
 	none      *served // for addresses that name no format
+	api       *served // for those of the service API; nil: there is none
+	apiCalls  API
+	audit     *audit.Log
 	endpoints atomic.Pointer[endpoints]
 	metrics   *metrics
 	exchanges sync.Pool
@@ -92,6 +101,11 @@ func New(opt Options) (*Server, error) {
 	}
 	s.exchanges.New = func() any { return new(exchange) }
 	s.none = s.serve(nil, "none")
+	s.audit = opt.Audit
+	if opt.API != nil {
+		s.api, s.apiCalls = s.serve(nil, "api"), opt.API
+		s.api.errors = apiErrors{}
+	}
 	for _, f := range opt.Formats {
 		name := f.Traits().Name
 		if _, twice := s.formats[name]; twice {
@@ -132,6 +146,9 @@ func (s *Server) handle(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if x.served == s.api && s.api != nil {
+		return s.callAPI(x, at)
+	}
 	token, err := auth.Credentials(r.Header)
 	if err != nil {
 		return err
@@ -165,6 +182,7 @@ func (s *Server) handle(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.repository = repo
 	return x.served.format.Serve(&x.response, format.WithRest(r, x.route.rest), repo)
 }
 
@@ -189,6 +207,10 @@ func (s *Server) locate(x *exchange) (location, error) {
 	if err != nil {
 		return location{}, err
 	}
+	if s.isAPI(at) {
+		x.served = s.api
+		return at, nil
+	}
 	if x.route, err = parseRoute(at.left, at.domain); err != nil {
 		return location{}, err
 	}
@@ -208,6 +230,10 @@ func (s *Server) fail(x *exchange, err error) {
 	}
 	status, text := answer(err)
 	x.requestID(s)
+	x.failure = err
+	if x.exception != nil {
+		status, text = x.exception.Status, x.exception.Message
+	}
 	switch {
 	case status == http.StatusInternalServerError:
 		text = "internal error; the log of the registry has more under " + x.id
@@ -246,17 +272,26 @@ func (s *Server) answer(x *exchange, status int, text string) {
 		h.Set("Allow", "GET, HEAD, PUT, POST, DELETE, PATCH")
 	}
 	if x.upload == nil || x.upload.ended {
-		x.served.errors.WriteError(&x.response, x.request, status, text)
+		x.writeError(status, text)
 		return
 	}
 	// The client is still sending. net/http would read on before it writes, and close the connection under the client's hands.
 	h.Set("Connection", "close")
 	_ = x.upload.control.EnableFullDuplex() // HTTP/2 has it anyway
-	x.served.errors.WriteError(&x.response, x.request, status, text)
+	x.writeError(status, text)
 	_ = x.upload.control.Flush()
 	if waits := x.upload.read == 0 && strings.EqualFold(x.request.Header.Get("Expect"), "100-continue"); !waits {
 		x.upload.drain()
 	}
+}
+
+// writeError writes an error as the format, or the service API, has it.
+func (x *exchange) writeError(status int, text string) {
+	if x.exception != nil && x.exception.Status == status {
+		x.exception.Write(&x.response)
+		return
+	}
+	x.served.errors.WriteError(&x.response, x.request, status, text)
 }
 
 // plainErrors answers where no format says how.

@@ -49,6 +49,10 @@ func (s *fakeService) Endpoints() []config.Endpoint { return s.endpoints }
 
 func (s *fakeService) TrustedProxies() []netip.Prefix { return s.trusted }
 
+func (s *fakeService) Names() policy.Names {
+	return policy.Names{Partition: "aws", Region: "eu-central-1"}
+}
+
 func (s *fakeService) Limits() config.Limits { return s.limits.WithDefaults() }
 
 func (s *fakeService) Ready(context.Context) error { return s.notReady }

@@ -12,9 +12,10 @@ import (
 	"time"
 
 	"packhouse.dev/packhouse/registry"
-	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/access"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/service/model"
@@ -39,7 +40,8 @@ type Options struct {
 	PageKey []byte // signs page tokens
 	// Configurator makes changes of what is declared; nil: there is nobody who does, and operations that need it are refused.
 	Configurator intent.Configurator
-	Logger       *slog.Logger     // audit records; default none
+	Audit        *audit.Log       // nil: no record is kept
+	Logger       *slog.Logger     // failures; default none
 	Now          func() time.Time // default time.Now
 }
 
@@ -51,6 +53,7 @@ type API struct {
 	signatures   *sigv4.Verifier
 	pages        pages
 	configurator intent.Configurator
+	audit        *audit.Log
 	log          *slog.Logger
 	now          func() time.Time
 	operations   map[string]map[string]*operation // by path and method
@@ -76,7 +79,7 @@ func New(opt Options) (*API, error) {
 		opt.Configurator = nobody{}
 	}
 	a := &API{
-		door: opt.Door, auth: opt.Auth, issuer: opt.Issuer, log: opt.Logger, now: opt.Now, configurator: opt.Configurator,
+		door: opt.Door, auth: opt.Auth, issuer: opt.Issuer, audit: opt.Audit, log: opt.Logger, now: opt.Now, configurator: opt.Configurator,
 		signatures: &sigv4.Verifier{Service: signingName, Keys: opt.Keys, Now: opt.Now},
 		pages:      pages{opt.PageKey}, operations: map[string]map[string]*operation{},
 	}
@@ -118,23 +121,24 @@ func (a *API) Serve(w http.ResponseWriter, r *http.Request, q Request) error {
 	if op == nil {
 		return &Exception{Type: "UnknownOperationException", Status: http.StatusNotFound, Message: "There is no operation at this address."}
 	}
-	c := &call{api: a, op: op, request: q, agent: r.UserAgent(), method: r.Method, path: r.URL.EscapedPath()}
+	c := &call{api: a, op: op, request: q, agent: r.UserAgent()}
 	status, err := c.serve(w, r)
-	c.audit(r.Context(), status, err)
+	c.audit(status, err)
 	return err
 }
 
 // call is one request under way.
 type call struct {
-	api          *API
-	op           *operation
-	request      Request
-	agent        string
-	method, path string
+	api     *API
+	op      *operation
+	request Request
+	agent   string
 
 	caller   access.Caller
 	identity *auth.Identity // of a token; nil: the request is signed
 	key      *sigv4.Key     // of a signature
+	input    any            // the request as the model has it, once it is read
+	decider  decider        // what it was decided on, once it is
 	account  string         // that owns the domain, once it is known
 	resource string         // ARN that the request is about, once it is known
 }
@@ -161,7 +165,14 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request) (status int, err er
 	if err := model.Bind(request, in); err != nil {
 		return 0, err
 	}
+	c.input = request
 	out, err := c.op.handle(r.Context(), c, request)
+	for range again { // others change the domain, too
+		if !errors.Is(err, errAgain) {
+			break
+		}
+		out, err = c.op.handle(r.Context(), c, request)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -207,6 +218,9 @@ func (c *call) domain(ctx context.Context, owner, name, action string) (*reposit
 	ref := registry.DomainRef{Owner: owner, Name: name}
 	c.account = owner
 	d, err := c.api.door.Enter(ctx, ref)
+	if err == nil {
+		c.decider = d
+	}
 	switch {
 	case err == nil && c.identity != nil:
 		err = c.api.auth.Admit(ctx, c.identity, d.UID())
@@ -226,11 +240,20 @@ func (c *call) noDomain(ctx context.Context, ref registry.DomainRef, action stri
 	if ref.Owner == c.caller.Principal.Account {
 		return &repository.MissingError{What: repository.MissingDomain, Name: ref.Name, Text: "Domain not found: there is no domain " + ref.Name + " in account " + ref.Owner}
 	}
-	catalog, err := c.api.door.Catalog(ctx)
+	catalog, err := c.catalog(ctx)
 	if err != nil {
 		return err
 	}
 	return &repository.DeniedError{Principal: c.caller.Principal.ARN, Action: "codeartifact:" + action, Resource: catalog.Names().Domain(ref.Owner, ref.Name)}
+}
+
+// catalog is everything that is declared.
+func (c *call) catalog(ctx context.Context) (*repository.Catalog, error) {
+	catalog, err := c.api.door.Catalog(ctx)
+	if err == nil {
+		c.decider = catalog
+	}
+	return catalog, err
 }
 
 // holding enters a repository of a domain, which need not exist: the door says so once it has asked for permission.

@@ -8,7 +8,6 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/repository"
-	"packhouse.dev/packhouse/registry/service/model"
 )
 
 // nobody is the Configurator of a registry that has none.
@@ -37,18 +36,3 @@ func (c *call) declare(ctx context.Context, in intent.Intent) error {
 
 // baseOf is the state that a change of a domain is made from.
 func baseOf(d *repository.Domain) string { return d.Revision() }
-
-// checkTags holds a resource that would have n tags against the limits that the model does not know.
-func (c *call) checkTags(tags []model.Tag, n int) error {
-	seen := map[string]bool{}
-	for _, t := range tags {
-		if seen[t.Key] {
-			return validation(reasonField, "The tag '"+t.Key+"' is there twice.")
-		}
-		seen[t.Key] = true
-	}
-	if limit := c.api.door.Limits().TagsPerResource; n > limit {
-		return fmt.Errorf("%w: a resource may have %d tags", registry.ErrQuotaExceeded, limit)
-	}
-	return nil
-}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"packhouse.dev/packhouse/registry"
-	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/auth"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/service/model"
@@ -45,7 +45,7 @@ func describeDomain(ctx context.Context, d *repository.Domain) (*model.DomainDes
 
 // listed are the domains that a list of the caller may have: for a token the one that it names.
 func (c *call) listed(ctx context.Context) (*repository.Catalog, []*repository.Domain, error) {
-	catalog, err := c.api.door.Catalog(ctx)
+	catalog, err := c.catalog(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -174,7 +174,7 @@ func (c *call) createDomain(ctx context.Context, in *model.CreateDomainRequest) 
 	if c.identity != nil {
 		return nil, c.tokenOnly("CreateDomain")
 	}
-	catalog, err := c.api.door.Catalog(ctx)
+	catalog, err := c.catalog(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -30,17 +30,21 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/admin/handler"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/blob/fs"
 	"packhouse.dev/packhouse/registry/content"
 	"packhouse.dev/packhouse/registry/external"
 	"packhouse.dev/packhouse/registry/format/all"
 	"packhouse.dev/packhouse/registry/gc"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/metadata/sql"
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/secret"
 	"packhouse.dev/packhouse/registry/server"
+	"packhouse.dev/packhouse/registry/service"
+	"packhouse.dev/packhouse/registry/service/sigv4"
 )
 
 // Options of a Plane. DataDir is needed.
@@ -54,6 +58,12 @@ type Options struct {
 	SealingKeyFile string
 	// AdminListen is where the admin API is beside the socket, for clients with a certificate of AdminTLSDir (tls.go); "": nowhere.
 	AdminListen, AdminTLSDir string
+	// Audit is the record of who did what; nil: none is kept.
+	Audit *audit.Log
+	// Configurator makes the changes of what is declared that come through the service API; nil: there is nobody who does.
+	Configurator intent.Configurator
+	// AccessKeys are known beside those that were declared; may be nil.
+	AccessKeys sigv4.Keys
 	// DrainDelay is how long requests are still taken after readiness has said no: balancers need a while to notice.
 	DrainDelay time.Duration
 }
@@ -199,8 +209,20 @@ func (p *Plane) openServer() error {
 			authenticator.RevocationsChanged()
 		}
 	})
+	pageKey, err := auth.Derive(p.Sealing, "service api page tokens 1", 32)
+	if err != nil {
+		return err
+	}
+	api, err := service.New(service.Options{
+		Door: p.Service, Auth: authenticator, Issuer: p.Issuer, Keys: accessKeys{p.opt.AccessKeys}, PageKey: pageKey,
+		Configurator: p.opt.Configurator, Audit: p.opt.Audit, Logger: p.log,
+	})
+	if err != nil {
+		return err
+	}
 	p.server, err = server.New(server.Options{
-		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
+		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), API: api, Audit: p.opt.Audit, Logger: p.log,
+		AccessLog: p.opt.AccessLog, Metrics: p.metrics,
 	})
 	if err != nil {
 		return err
@@ -214,6 +236,17 @@ func (p *Plane) openServer() error {
 		Catalog: p.store, Service: p.Service, Secrets: p.secrets, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log, Collect: p.collect,
 	})
 	return nil
+}
+
+// accessKeys are those that requests may be signed with.
+type accessKeys struct{ also sigv4.Keys }
+
+// AccessKey implements sigv4.Keys.
+func (k accessKeys) AccessKey(ctx context.Context, id string) (*sigv4.Key, error) {
+	if k.also == nil {
+		return nil, fmt.Errorf("access key: %w", registry.ErrNotFound)
+	}
+	return k.also.AccessKey(ctx, id)
 }
 
 // collect is a collection that somebody asked for.
