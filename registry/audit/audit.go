@@ -102,7 +102,7 @@ func New(out io.Writer, reads uint32, failures *slog.Logger) *Log {
 
 // Reads says whether this read is one to record.
 func (l *Log) Reads() bool {
-	return l != nil && l.reads > 0 && (l.reads == 1 || rand.Uint32N(l.reads) == 0)
+	return l != nil && l.reads > 0 && (l.reads == 1 || rand.Uint32N(l.reads) == 0) //nolint:gosec // a sample, no secret
 }
 
 // Enabled says whether anything is written at all.

@@ -49,7 +49,7 @@ type listable struct {
 
 func (l listable) key() []string { return []string{l.r.Name, l.d.Ref().Name, l.d.Ref().Owner} }
 
-func summarize(list []listable) []model.RepositorySummary {
+func summaries(list []listable) []model.RepositorySummary {
 	out := []model.RepositorySummary{}
 	for _, l := range list {
 		ref := l.d.Ref()
@@ -86,7 +86,7 @@ func (c *call) listRepositories(ctx context.Context, in *model.ListRepositoriesR
 	if err != nil {
 		return nil, err
 	}
-	return &model.ListRepositoriesResult{Repositories: summarize(p.items), NextToken: p.next}, nil
+	return &model.ListRepositoriesResult{Repositories: summaries(p.items), NextToken: p.next}, nil
 }
 
 func (c *call) listRepositoriesInDomain(ctx context.Context, in *model.ListRepositoriesInDomainRequest) (*model.ListRepositoriesInDomainResult, error) {
@@ -104,7 +104,7 @@ func (c *call) listRepositoriesInDomain(ctx context.Context, in *model.ListRepos
 	if err != nil {
 		return nil, err
 	}
-	return &model.ListRepositoriesInDomainResult{Repositories: summarize(p.items), NextToken: p.next}, nil
+	return &model.ListRepositoriesInDomainResult{Repositories: summaries(p.items), NextToken: p.next}, nil
 }
 
 // getRepositoryEndpoint gives the address in the form of the request; there is one for both types of addresses (readings 2.13).
