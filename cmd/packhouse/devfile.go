@@ -19,8 +19,8 @@ type devFile struct {
 	Domain          string `json:"domain"`   // the first one declared
 	DomainOwner     string `json:"domainOwner"`
 	Region          string `json:"region"`
-	Token           string `json:"token"` // of an administrator, for the domain
-	AccessKeyID     string `json:"accessKeyId"`
+	Token           string `json:"token"`       // of an administrator, for the domain
+	AccessKeyID     string `json:"accessKeyId"` // of a user of the account who may do everything
 	SecretAccessKey string `json:"secretAccessKey"`
 }
 

@@ -92,8 +92,9 @@ func (c *compiler) read(ctx context.Context, before *manifests) (*manifests, err
 	}
 	own := *result.Registry
 	own.Endpoints = slices.Concat(c.endpoints, own.Endpoints)
-	m.registry = &own
 	m.first = m.firstDeclared()
+	own.Identities = append(slices.Clone(own.Identities), devIdentity(m.account()))
+	m.registry = &own
 	return m, m.canonicalize()
 }
 

@@ -67,6 +67,8 @@ type Limits struct {
 	ExternalConnectionsPerRepository int   `json:"externalConnectionsPerRepository,omitempty"` // 1
 	MixedSources                     bool  `json:"mixedSources,omitempty"`                     // upstreams and connections in one repository
 	TagsPerResource                  int   `json:"tagsPerResource,omitempty"`                  // 50
+	RepositoriesPerDomain            int   `json:"repositoriesPerDomain,omitempty"`            // 1000; of the service API
+	DomainsPerAccount                int   `json:"domainsPerAccount,omitempty"`                // 10; of the service API
 }
 
 // WithDefaults fills in the guide's quotas.
@@ -84,6 +86,8 @@ func (l Limits) WithDefaults() Limits {
 	set(&l.SearchedUpstreams, 25)
 	set(&l.ExternalConnectionsPerRepository, 1)
 	set(&l.TagsPerResource, 50)
+	set(&l.RepositoriesPerDomain, 1000)
+	set(&l.DomainsPerAccount, 10)
 	return l
 }
 

@@ -37,9 +37,6 @@ func (e *DeniedError) Error() string {
 // Unwrap makes errors.Is(err, registry.ErrAccessDenied) true.
 func (e *DeniedError) Unwrap() error { return registry.ErrAccessDenied }
 
-// authorize asks the policies.
-func authorize(q policy.Request) error { return permitted(policy.Evaluate(q), &q) }
-
 func permitted(d policy.Decision, q *policy.Request) error {
 	if d.Allowed() {
 		return nil
@@ -63,7 +60,7 @@ func (v *View) mayRead() error {
 
 // may asks for an action on a package of this repository, or on the repository if it is none on packages.
 func (v *View) may(action string, id registry.PackageID) error {
-	return authorize(v.request(action, id))
+	return v.decisions.authorize(v.request(action, id))
 }
 
 func (v *View) request(action string, id registry.PackageID) policy.Request {
@@ -83,7 +80,7 @@ func (d *Domain) Account(c *access.Caller, action, resource string) policy.Reque
 
 // Authorize asks for what no View does: actions on the domain, its groups, its lists, and accounts. The request is one of Access or
 // Account. A denial is a DeniedError.
-func (d *Domain) Authorize(q policy.Request) error { return authorize(q) }
+func (d *Domain) Authorize(q policy.Request) error { return d.decisions.authorize(q) }
 
 // Providers returns those whose tokens are taken in exchange for the registry's own.
 func (s *Service) Providers() *identity.Providers { return s.current.Load().providers }
@@ -106,8 +103,9 @@ func (s *Service) AuthorizeToken(ctx context.Context, ref registry.DomainRef, c 
 	const action = "codeartifact:GetAuthorizationToken"
 	d, err := s.Enter(ctx, ref)
 	if errors.Is(err, registry.ErrNotFound) {
-		if err := authorize(s.current.Load().access.Unknown(c, action, ref)); err != nil {
-			return nil, err
+		q := s.current.Load().access.Unknown(c, action, ref)
+		if denied := permitted(policy.Evaluate(q), &q); denied != nil {
+			return nil, denied
 		}
 	}
 	if err != nil {

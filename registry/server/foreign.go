@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -61,13 +60,13 @@ func (s *Server) exchangeToken(x *exchange, at location) error {
 	if err != nil {
 		return err
 	}
-	x.presented = true
+	x.presented, x.route.domain = true, ref
 	who, err := s.foreign.Verify(r.Context(), s.service.Providers(), r.PostForm.Get("subject_token"), r.PostForm.Get("provider"))
 	if err != nil {
 		return err
 	}
 	// Not yet an identity of ours: what it may do is asked for what it is.
-	x.identity = &auth.Identity{Principal: who.Principal, Groups: who.Groups, Tags: who.Tags}
+	x.identity, x.provider = &auth.Identity{Principal: who.Principal, Groups: who.Groups, Tags: who.Tags}, who.Provider
 	caller := &access.Caller{Principal: who.Principal, Groups: who.Groups, Context: s.context(x, at.name)}
 	domain, err := s.service.AuthorizeToken(r.Context(), ref, caller, duration)
 	if err != nil {
@@ -81,9 +80,7 @@ func (s *Server) exchangeToken(x *exchange, at location) error {
 	if err != nil {
 		return err
 	}
-	x.requestID(s)
-	s.log.InfoContext(r.Context(), "token exchanged", append(x.attributes(),
-		slog.String("for", ref.String()), slog.String("provider", who.Provider), slog.String("issued", tok.ID), slog.Time("expires", tok.ExpiresAt))...)
+	x.identity.TokenID = tok.ID // for the record
 	return answerToken(x, tok, who)
 }
 

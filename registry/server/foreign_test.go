@@ -16,6 +16,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/identity"
 )
@@ -112,8 +113,18 @@ func TestTokensAreExchanged(t *testing.T) {
 			t.Errorf("%s: %v", name, rec.Header())
 		}
 	}
-	if log := w.log.String(); !strings.Contains(log, "token exchanged") || !strings.Contains(log, "IdentityProvider team/dex") || strings.Contains(log, "eyJ") {
-		t.Errorf("log: %s", log)
+	for text := range strings.Lines(w.record.String()) {
+		var e audit.Entry
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.EventName != "GetAuthorizationToken" || e.UserIdentity.ARN != w.service.may || e.UserIdentity.TokenID == "" || e.RequestParameters["identityProvider"] != "IdentityProvider team/dex" ||
+			e.Resources[0].ARN != "arn:aws:codeartifact:eu-central-1:111122223333:domain/my-domain" {
+			t.Errorf("the record says %s", text)
+		}
+	}
+	if all := w.log.String() + w.record.String(); strings.Count(all, "GetAuthorizationToken") != 3 || strings.Contains(all, "eyJ") {
+		t.Errorf("log and record: %s", all)
 	}
 }
 
@@ -163,8 +174,8 @@ func TestExchangesThatAreRefused(t *testing.T) {
 			t.Errorf("%s: a challenge", name)
 		}
 	}
-	if log := w.log.String(); !strings.Contains(log, "no provider has issuer") || strings.Contains(log, "eyJ") {
-		t.Errorf("the log does not say why, or has a token: %s", log)
+	if log := w.log.String(); !strings.Contains(log, "no provider has issuer") || strings.Contains(log+w.record.String(), "eyJ") {
+		t.Errorf("the log does not say why, or there is a token: %s %s", log, w.record.String())
 	}
 	// Such a token is good for nothing else.
 	if rec := w.do(http.MethodGet, base+"document", "Bearer "+good, nil); rec.Code != http.StatusUnauthorized {

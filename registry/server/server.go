@@ -19,10 +19,12 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/access"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/identity"
+	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
 )
 
@@ -34,6 +36,8 @@ type Service interface {
 	// TrustedProxies are the addresses whose word counts about who called them.
 	TrustedProxies() []netip.Prefix
 	Limits() config.Limits
+	// Names makes the ARNs of the registry.
+	Names() policy.Names
 	Ready(ctx context.Context) error
 	// Providers are those whose tokens are exchanged.
 	Providers() *identity.Providers
@@ -52,9 +56,11 @@ type Options struct {
 	Service   Service
 	Auth      *auth.Authenticator
 	Formats   []format.Format
+	API       API                   // nil: there is none
 	Issuer    *auth.Issuer          // of tokens in exchange for those of other issuers
 	Foreign   *identity.Verifier    // of those; nil: none is exchanged
-	Logger    *slog.Logger          // audit records and failures; default none
+	Audit     *audit.Log            // nil: no record is kept
+	Logger    *slog.Logger          // failures; default none
 	AccessLog bool                  // a line for every request, also for reads
 	Metrics   prometheus.Registerer // default none
 }
@@ -70,6 +76,9 @@ type Server struct {
 	foreign   *identity.Verifier
 	none      *served // for addresses that name no format
 	tokens    *served // for exchangePath
+	api       *served // for those of the service API; nil: there is none
+	apiCalls  API
+	audit     *audit.Log
 	endpoints atomic.Pointer[endpoints]
 	metrics   *metrics
 	exchanges sync.Pool
@@ -106,6 +115,11 @@ func New(opt Options) (*Server, error) {
 	s.exchanges.New = func() any { return new(exchange) }
 	s.none, s.tokens = s.serve(nil, "none"), s.serve(nil, "token")
 	s.tokens.errors = oauthErrors{}
+	s.audit = opt.Audit
+	if opt.API != nil {
+		s.api, s.apiCalls = s.serve(nil, "api"), opt.API
+		s.api.errors = apiErrors{}
+	}
 	for _, f := range opt.Formats {
 		name := f.Traits().Name
 		if _, twice := s.formats[name]; twice {
@@ -146,8 +160,11 @@ func (s *Server) handle(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if x.served == s.tokens {
+	switch {
+	case x.served == s.tokens:
 		return s.exchangeToken(x, at)
+	case x.served == s.api && s.api != nil:
+		return s.callAPI(x, at)
 	}
 	token, err := auth.Credentials(r.Header)
 	if err != nil {
@@ -182,6 +199,7 @@ func (s *Server) handle(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.repository = repo
 	return x.served.format.Serve(&x.response, format.WithRest(r, x.route.rest), repo)
 }
 
@@ -206,8 +224,12 @@ func (s *Server) locate(x *exchange) (location, error) {
 	if err != nil {
 		return location{}, err
 	}
-	if at.left == exchangePath && s.foreign != nil {
+	switch {
+	case at.left == exchangePath && s.foreign != nil:
 		x.served = s.tokens
+		return at, nil
+	case s.isAPI(at):
+		x.served = s.api
 		return at, nil
 	}
 	if x.route, err = parseRoute(at.left, at.domain); err != nil {
@@ -229,6 +251,10 @@ func (s *Server) fail(x *exchange, err error) {
 	}
 	status, text := answer(err)
 	x.requestID(s)
+	x.failure = err
+	if x.exception != nil {
+		status, text = x.exception.Status, x.exception.Message
+	}
 	switch {
 	case status == http.StatusInternalServerError:
 		text = "internal error; the log of the registry has more under " + x.id
@@ -267,17 +293,26 @@ func (s *Server) answer(x *exchange, status int, text string) {
 		h.Set("Allow", "GET, HEAD, PUT, POST, DELETE, PATCH")
 	}
 	if x.upload == nil || x.upload.ended {
-		x.served.errors.WriteError(&x.response, x.request, status, text)
+		x.writeError(status, text)
 		return
 	}
 	// The client is still sending. net/http would read on before it writes, and close the connection under the client's hands.
 	h.Set("Connection", "close")
 	_ = x.upload.control.EnableFullDuplex() // HTTP/2 has it anyway
-	x.served.errors.WriteError(&x.response, x.request, status, text)
+	x.writeError(status, text)
 	_ = x.upload.control.Flush()
 	if waits := x.upload.read == 0 && strings.EqualFold(x.request.Header.Get("Expect"), "100-continue"); !waits {
 		x.upload.drain()
 	}
+}
+
+// writeError writes an error as the format, or the service API, has it.
+func (x *exchange) writeError(status int, text string) {
+	if x.exception != nil && x.exception.Status == status {
+		x.exception.Write(&x.response)
+		return
+	}
+	x.served.errors.WriteError(&x.response, x.request, status, text)
 }
 
 // plainErrors answers where no format says how.

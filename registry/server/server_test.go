@@ -21,6 +21,7 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/access"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
@@ -63,6 +64,10 @@ func (s *fakeService) AuthorizeToken(_ context.Context, ref registry.DomainRef, 
 		return nil, &repository.DeniedError{Principal: c.Principal.ARN, Action: "codeartifact:GetAuthorizationToken", Resource: ref.String()}
 	}
 	return s, nil
+}
+
+func (s *fakeService) Names() policy.Names {
+	return policy.Names{Partition: "aws", Region: "eu-central-1"}
 }
 
 func (s *fakeService) Limits() config.Limits { return s.limits.WithDefaults() }
@@ -165,6 +170,7 @@ type world struct {
 	toy     *toy
 	issuer  *auth.Issuer
 	log     *lockedBuffer
+	record  *lockedBuffer // of the audit log
 	url     string
 	skew    atomic.Int64 // of the clock of tokens, in nanoseconds
 	revoked []auth.Revocation
@@ -193,7 +199,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{service: &fakeService{}, toy: &toy{}, log: &lockedBuffer{}}
+	w := &world{service: &fakeService{}, toy: &toy{}, log: &lockedBuffer{}, record: &lockedBuffer{}}
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 	w.issuer = auth.NewIssuer(keys, now)
 	if w.toy.document, err = format.NewDocument(&format.Rendered{ContentType: "application/json", Body: bytes.Repeat([]byte("0123456789"), 1000)}); err != nil {
@@ -201,7 +207,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.Server, err = New(Options{
 		Issuer: w.issuer, Foreign: identity.NewVerifier(nil, nil), Service: w.service, Auth: auth.New(auth.Options{Keys: keys, Revocations: w, Now: now}),
-		Formats: []format.Format{w.toy, npm.New()}, Logger: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: prometheus.NewRegistry(),
+		Formats: []format.Format{w.toy, npm.New()}, Audit: audit.New(w.record, 0, slog.New(slog.DiscardHandler)), Logger: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package plane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"packhouse.dev/packhouse/registry"
@@ -9,6 +10,21 @@ import (
 	"packhouse.dev/packhouse/registry/secret"
 	"packhouse.dev/packhouse/registry/service/sigv4"
 )
+
+// accessKeys are those that requests may be signed with: the declared ones, and those that the command knows.
+type accessKeys struct {
+	declared sigv4.Keys
+	also     sigv4.Keys // may be nil
+}
+
+// AccessKey implements sigv4.Keys.
+func (k accessKeys) AccessKey(ctx context.Context, id string) (*sigv4.Key, error) {
+	key, err := k.declared.AccessKey(ctx, id)
+	if k.also != nil && errors.Is(err, registry.ErrNotFound) {
+		return k.also.AccessKey(ctx, id)
+	}
+	return key, err
+}
 
 // declaredKeys are the access keys of the kind AccessKey: whose they are stands in the configuration, and their secrets are sealed.
 type declaredKeys struct {

@@ -30,6 +30,7 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/admin/handler"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/blob/fs"
 	"packhouse.dev/packhouse/registry/config"
@@ -39,11 +40,14 @@ import (
 	"packhouse.dev/packhouse/registry/format/all"
 	"packhouse.dev/packhouse/registry/gc"
 	"packhouse.dev/packhouse/registry/identity"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/metadata/sql"
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/secret"
 	"packhouse.dev/packhouse/registry/server"
+	"packhouse.dev/packhouse/registry/service"
+	"packhouse.dev/packhouse/registry/service/sigv4"
 )
 
 // Options of a Plane. DataDir is needed.
@@ -57,6 +61,12 @@ type Options struct {
 	SealingKeyFile string
 	// AdminListen is where the admin API is beside the socket, for clients with a certificate of AdminTLSDir (tls.go); "": nowhere.
 	AdminListen, AdminTLSDir string
+	// Audit is the record of who did what; nil: none is kept.
+	Audit *audit.Log
+	// Configurator makes the changes of what is declared that come through the service API; nil: there is nobody who does.
+	Configurator intent.Configurator
+	// AccessKeys are known beside those that were declared; may be nil.
+	AccessKeys sigv4.Keys
 	// DrainDelay is how long requests are still taken after readiness has said no: balancers need a while to notice.
 	DrainDelay time.Duration
 }
@@ -204,8 +214,20 @@ func (p *Plane) openServer() error {
 			authenticator.RevocationsChanged()
 		}
 	})
+	pageKey, err := auth.Derive(p.Sealing, "service api page tokens 1", 32)
+	if err != nil {
+		return err
+	}
+	api, err := service.New(service.Options{
+		Door: p.Service, Auth: authenticator, Issuer: p.Issuer, Keys: accessKeys{declaredKeys{p.Service, p.secrets}, p.opt.AccessKeys}, PageKey: pageKey,
+		Configurator: p.opt.Configurator, Audit: p.opt.Audit, Logger: p.log,
+	})
+	if err != nil {
+		return err
+	}
 	p.server, err = server.New(server.Options{
-		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), Issuer: p.Issuer, Foreign: identity.NewVerifier(p.fetchKeys, nil), Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
+		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), API: api, Issuer: p.Issuer, Foreign: identity.NewVerifier(p.fetchKeys, nil),
+		Audit: p.opt.Audit, Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
 	})
 	if err != nil {
 		return err
