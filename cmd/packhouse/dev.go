@@ -137,6 +137,10 @@ func (f *devFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	if err := d.file.keys(d.plane.Sealing); err != nil {
 		return err
 	}
+	d.compiler.keyring.sealing = d.plane.Sealing
+	if first, err = d.compiler.read(ctx, first); err != nil { // with access keys
+		return err
+	}
 	if err := d.apply(ctx, first); err != nil {
 		return err
 	}
@@ -185,6 +189,9 @@ func (d *dev) apply(ctx context.Context, m *manifests) error {
 	for _, p := range m.problems {
 		fmt.Fprintln(d.err, p)
 	}
+	if err := d.putKeys(ctx, m); err != nil {
+		return err
+	}
 	got, err := d.plane.Service.Apply(ctx, repository.Documents{Registry: m.registry, Domains: m.domains})
 	if err != nil {
 		return fmt.Errorf("apply the manifests: %w", err)
@@ -193,7 +200,7 @@ func (d *dev) apply(ctx context.Context, m *manifests) error {
 		fmt.Fprintf(d.err, "%s %s/%s: %s\n", p.Source.Kind, p.Source.Namespace, p.Source.Name, p.Text)
 	}
 	d.inForce = m
-	return nil
+	return d.writeKeys(m)
 }
 
 func (d *dev) complain(err error) { fmt.Fprintln(d.err, "packhouse:", err) }

@@ -29,7 +29,9 @@ type manifests struct {
 	domains   []config.Domain // in order of account and name
 	first     registry.DomainRef
 	problems  []string // what is declared and not in force
-	canonical []byte   // the same for the same configuration
+	keys      []compile.KeyState
+	secrets   map[string]string // of access keys, by id
+	canonical []byte            // the same for the same configuration
 }
 
 // compiler turns files into configuration.
@@ -37,6 +39,7 @@ type compiler struct {
 	files     []string
 	endpoints []config.Endpoint // under which this process can be reached; they come first
 	options   compile.Options
+	keyring   keyring
 }
 
 // newCompiler checks that urls ("NAME=URL"), which take the place of external connections' addresses, name connections that there are.
@@ -85,8 +88,12 @@ func (c *compiler) read(ctx context.Context, before *manifests) (*manifests, err
 	default:
 		return nil, fmt.Errorf("there are %d objects of kind Registry; this process is one registry", len(r))
 	}
-	result := compile.Compile(m.set.Objects, previous, opt)
-	m.compiled, m.domains = result.Documents, result.Domains
+	objects := m.set.Objects
+	if objects.Keys, m.secrets, err = c.keyring.of(objects.AccessKeys); err != nil {
+		return nil, err
+	}
+	result := compile.Compile(objects, previous, opt)
+	m.compiled, m.domains, m.keys = result.Documents, result.Domains, result.Keys
 	for _, p := range result.Problems() {
 		m.problems = append(m.problems, place(m.set, p.Object)+p.Object.String()+": "+p.Message)
 	}

@@ -26,6 +26,15 @@ func (k accessKeys) AccessKey(ctx context.Context, id string) (*sigv4.Key, error
 	return key, err
 }
 
+// KeepAccessKeys makes the secrets that are kept those of these access keys, by id. It is for a command that is its own operator.
+func (p *Plane) KeepAccessKeys(ctx context.Context, secrets map[string]string) error {
+	all := make(map[string][]byte, len(secrets))
+	for id, plain := range secrets {
+		all[secret.AccessKey(id)] = []byte(plain)
+	}
+	return p.secrets.Replace(ctx, all)
+}
+
 // declaredKeys are the access keys of the kind AccessKey: whose they are stands in the configuration, and their secrets are sealed.
 type declaredKeys struct {
 	service interface {
