@@ -9,13 +9,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "packhouse.dev/packhouse/api/v1alpha1"
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/identity"
 )
 
 const identities = topology + `
@@ -108,6 +111,45 @@ func TestIdentitiesAreServed(t *testing.T) {
 	f.reconcile()
 	if f.plane.applied != applied {
 		t.Error("nothing changed, and the registry was told")
+	}
+}
+
+// TestTokensOfTheCluster: what a real apiserver signs for a service account is verified with what it says of itself.
+func TestTokensOfTheCluster(t *testing.T) {
+	f := newFixture(t)
+	clients, err := discovery.NewDiscoveryClientForConfig(cluster)
+	f.must(err)
+	f.r.issuer.ask = ClusterIssuer(clients.RESTClient())
+	f.given(identities)
+	f.reconcile()
+	account := &corev1.ServiceAccount{}
+	f.get(account, "builder")
+	endpoint := "http://packhouse-default." + f.namespace + ".svc"
+	request := func(audience string) string {
+		q := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}}}
+		f.must(f.c.SubResource("token").Create(context.Background(), account, q))
+		return q.Status.Token
+	}
+	good, other := request(endpoint), request("https://kubernetes.default.svc")
+	verify := func(token string) (*identity.Caller, error) {
+		trusted, problems := identity.Compile(f.plane.in.Registry, func(namespace string) (string, error) { return "111122223333", nil })
+		if len(problems) > 0 {
+			t.Error(problems)
+		}
+		return identity.NewVerifier(nil, nil).Verify(context.Background(), trusted, token, "")
+	}
+	who, err := verify(good)
+	f.must(err)
+	if who.Principal.ARN != "arn:aws:sts::111122223333:assumed-role/builder/token" || who.Source != "ServiceAccount "+string(account.UID) {
+		t.Errorf("got %+v", who)
+	}
+	if who, err := verify(other); err == nil {
+		t.Errorf("a token for another: %+v", who)
+	}
+	f.must(f.c.Delete(context.Background(), account))
+	f.reconcile()
+	if who, err := verify(good); err == nil {
+		t.Errorf("of a service account that was deleted: %+v", who)
 	}
 }
 
