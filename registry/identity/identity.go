@@ -183,6 +183,7 @@ func (v *Verifier) Verify(ctx context.Context, trusted *Providers, token, choice
 	}
 	kid, _ := unverified.Header["kid"].(string)
 	var found *Caller
+	var unavailable error
 	reasons := []error{fmt.Errorf("no provider has issuer %.200q and audience %.300q", issuer, audience)}
 	for _, p := range trusted.list {
 		meant := choice == "" || choice == p.choice
@@ -191,8 +192,8 @@ func (v *Verifier) Verify(ctx context.Context, trusted *Providers, token, choice
 		}
 		c, err := v.ask(ctx, trusted, p, token, kid)
 		switch {
-		case errors.Is(err, registry.ErrUnavailable):
-			return nil, err
+		case errors.Is(err, registry.ErrUnavailable): // one namespace's provider does not stand in the way of another's
+			unavailable = err
 		case err != nil:
 			reasons = append(reasons, fmt.Errorf("%s: %w", p.name, err))
 		case p.choice == "": // nobody else speaks for the cluster
@@ -203,10 +204,14 @@ func (v *Verifier) Verify(ctx context.Context, trusted *Providers, token, choice
 			found = c
 		}
 	}
-	if found == nil {
+	switch {
+	case found != nil:
+		return found, nil
+	case unavailable != nil:
+		return nil, unavailable
+	default:
 		return nil, &Refusal{errors.Join(reasons[min(1, len(reasons)-1):]...)}
 	}
-	return found, nil
 }
 
 // ask verifies a token with the keys of one provider.

@@ -303,6 +303,21 @@ func TestTwoProviders(t *testing.T) {
 	}
 }
 
+// A provider whose keys cannot be fetched does not stand in the way of another that takes the token.
+func TestUnavailableProvider(t *testing.T) {
+	good := rsaSigner(t, "k1", 2048)
+	dead := github("", func(p *config.IdentityProvider) { p.Source.Namespace, p.KeysURL = "other", "https://dead.example.com/keys" })
+	down := func(context.Context, string, string, bool) ([]byte, error) { return nil, registry.ErrUnavailable }
+	v := NewVerifier(down, now)
+	token := good.sign(t, claims(nil), nil)
+	if c, err := v.Verify(t.Context(), compile(t, &config.Registry{Providers: []config.IdentityProvider{dead, github(keysOf(t, good), nil)}}), token, ""); err != nil || c.Provider != "IdentityProvider team/github" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if c, err := v.Verify(t.Context(), compile(t, &config.Registry{Providers: []config.IdentityProvider{dead}}), token, ""); !errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("alone: %+v, %v", c, err)
+	}
+}
+
 // TestKeysAreFetched: once an hour, and for a key that is not known, but not for every token that names one; while the issuer cannot be
 // asked, those from before are taken for a day.
 func TestKeysAreFetched(t *testing.T) {

@@ -132,7 +132,9 @@ func TestExchangesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	w, token := foreignWorld(t)
 	good := token("bob", "packhouse")
-	own := w.token(t, root, "uid-1")
+	parts := strings.Split(good, ".")
+	b64 := base64.RawURLEncoding.EncodeToString
+	own, said := w.token(t, root, "uid-1"), map[string]bool{}
 	for name, tt := range map[string]struct {
 		form   url.Values
 		edit   func(*http.Request)
@@ -142,6 +144,10 @@ func TestExchangesThatAreRefused(t *testing.T) {
 	}{
 		"nobody's token":        {exchangeForm("nonsense"), nil, 401, "invalid_grant", "the token is not accepted"},
 		"no token":              {exchangeForm(""), nil, 401, "invalid_grant", "the token is not accepted"},
+		"no signature":          {exchangeForm(b64([]byte(`{"alg":"none","kid":"k1"}`)) + "." + parts[1] + "."), nil, 401, "invalid_grant", "the token is not accepted"},
+		"an unknown key":        {exchangeForm(b64([]byte(`{"alg":"ES256","kid":"k2"}`)) + "." + parts[1] + "." + parts[2]), nil, 401, "invalid_grant", "the token is not accepted"},
+		"an issuer like it":     {exchangeForm(parts[0] + "." + b64([]byte(`{"iss":"https://dex.example.com.evil.example","aud":"packhouse","sub":"bob","exp":4000000000}`)) + "." + parts[2]), nil, 401, "invalid_grant", "the token is not accepted"},
+		"its body changed":      {exchangeForm(parts[0] + "." + b64([]byte(`{"iss":"https://dex.example.com","aud":"packhouse","sub":"bob","exp":4000000000}`)) + "." + parts[2]), nil, 401, "invalid_grant", "the token is not accepted"},
 		"another audience":      {exchangeForm(token("bob", "other")), nil, 401, "invalid_grant", "the token is not accepted"},
 		"one of our own":        {exchangeForm(own), nil, 401, "invalid_grant", "the token is not accepted"},
 		"another provider":      {exchangeForm(good, "provider", "team/other"), nil, 401, "invalid_grant", "the token is not accepted"},
@@ -170,9 +176,15 @@ func TestExchangesThatAreRefused(t *testing.T) {
 		if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != tt.status || got.Error != tt.code || !strings.Contains(got.Description, tt.says) {
 			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
 		}
+		if rec.Code == 401 {
+			said[rec.Body.String()] = true
+		}
 		if rec.Header()["Www-Authenticate"] != nil {
 			t.Errorf("%s: a challenge", name)
 		}
+	}
+	if len(said) != 1 { // whoever tries learns nothing from how he is refused
+		t.Errorf("refusals differ: %v", said)
 	}
 	if log := w.log.String(); !strings.Contains(log, "no provider has issuer") || strings.Contains(log+w.record.String(), "eyJ") {
 		t.Errorf("the log does not say why, or there is a token: %s %s", log, w.record.String())
