@@ -136,7 +136,7 @@ func TestTokensOfTheCluster(t *testing.T) {
 		if len(problems) > 0 {
 			t.Error(problems)
 		}
-		return identity.NewVerifier(nil, nil).Verify(context.Background(), trusted, token, "")
+		return identity.NewVerifier(nil, nil).Verify(context.Background(), trusted, token, identity.Meant{})
 	}
 	who, err := verify(good)
 	f.must(err)

@@ -5,6 +5,7 @@
 package audit
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -111,12 +112,12 @@ func (l *Log) Enabled() bool { return l != nil && l.out != nil }
 // maxText is how long a text of a client may be in a line, in bytes.
 const maxText = 512
 
-// Write writes one entry. Version, source and type are filled in.
+// Write writes one entry. Version, type and, unless it has one, source are filled in.
 func (l *Log) Write(e *Entry) {
 	if !l.Enabled() {
 		return
 	}
-	e.EventVersion, e.EventSource, e.EventType = "1.08", "codeartifact.amazonaws.com", "AwsApiCall"
+	e.EventVersion, e.EventType, e.EventSource = "1.08", "AwsApiCall", cmp.Or(e.EventSource, "codeartifact.amazonaws.com")
 	e.EventTime = e.EventTime.UTC().Truncate(time.Millisecond)
 	e.UserAgent, e.ErrorMessage = clipped(e.UserAgent), clipped(e.ErrorMessage)
 	line, err := json.Marshal(e)

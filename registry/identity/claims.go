@@ -29,7 +29,7 @@ func compileProvider(p *config.IdentityProvider) (*provider, error) {
 		return nil, fmt.Errorf("%w: %s: %w", registry.ErrInvalid, field, err)
 	}
 	out := &provider{
-		name: fmt.Sprintf("%s %s/%s", p.Source.Kind, p.Source.Namespace, p.Source.Name), choice: p.Source.Namespace + "/" + p.Source.Name,
+		name: fmt.Sprintf("%s %s/%s", p.Source.Kind, p.Source.Namespace, p.Source.Name), choice: p.Source.Namespace + "/" + p.Source.Name, account: p.Account,
 		issuer: p.Issuer, audiences: p.Audiences, fetched: fetched{p.KeysURL, p.CA, p.AllowPrivateAddresses},
 	}
 	u, err := url.Parse(p.KeysURL)

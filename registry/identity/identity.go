@@ -132,6 +132,7 @@ func (p *Providers) Vouches(source string) bool {
 type provider struct {
 	name      string // "IdentityProvider team/github"
 	choice    string // "team/github"; "" for the cluster
+	account   string // of its principals; "": of any
 	issuer    string
 	audiences []string
 	keys      *keySet // nil: fetched
@@ -159,9 +160,18 @@ func NewVerifier(fetch Fetch, now func() time.Time) *Verifier {
 	}
 }
 
-// Verify returns whom a token speaks for. choice names the provider that is meant, as NAMESPACE/NAME; "": the only one that takes the
-// token. Errors are a Refusal, or wrap registry.ErrUnavailable if the keys of its issuer cannot be fetched.
-func (v *Verifier) Verify(ctx context.Context, trusted *Providers, token, choice string) (*Caller, error) {
+// Meant narrows the providers that are asked. The zero Meant is all.
+type Meant struct {
+	Provider string // NAMESPACE/NAME of an IdentityProvider; "": any
+	Account  string // that principals have to be of; "": any
+}
+
+func (m Meant) has(p *provider) bool {
+	return (m.Provider == "" || m.Provider == p.choice) && (m.Account == "" || p.account == "" || m.Account == p.account)
+}
+
+// Verify returns whom a token speaks for: what the only provider says that is meant and takes the token. Errors are a Refusal, or wrap registry.ErrUnavailable if the keys of its issuer cannot be fetched.
+func (v *Verifier) Verify(ctx context.Context, trusted *Providers, token string, meant Meant) (*Caller, error) {
 	if len(token) > maxToken {
 		return nil, refuse("it has %d bytes", len(token))
 	}
@@ -186,8 +196,7 @@ func (v *Verifier) Verify(ctx context.Context, trusted *Providers, token, choice
 	var unavailable error
 	reasons := []error{fmt.Errorf("no provider has issuer %.200q and audience %.300q", issuer, audience)}
 	for _, p := range trusted.list {
-		meant := choice == "" || choice == p.choice
-		if !meant || p.issuer != issuer || !slices.ContainsFunc(audience, func(a string) bool { return slices.Contains(p.audiences, a) }) {
+		if !meant.has(p) || p.issuer != issuer || !slices.ContainsFunc(audience, func(a string) bool { return slices.Contains(p.audiences, a) }) {
 			continue
 		}
 		c, err := v.ask(ctx, trusted, p, token, kid)

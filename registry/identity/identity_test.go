@@ -261,7 +261,7 @@ func TestVerify(t *testing.T) {
 	}
 	v := NewVerifier(nil, now)
 	for name, tt := range tests {
-		got, err := v.Verify(t.Context(), trusted, tt.token, tt.choice)
+		got, err := v.Verify(t.Context(), trusted, tt.token, Meant{Provider: tt.choice})
 		if tt.want != nil {
 			if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(0)); err != nil || diff != "" {
 				t.Errorf("%s: %v (%v) (-want +got):\n%s", name, err, reason(err), diff)
@@ -293,11 +293,11 @@ func TestTwoProviders(t *testing.T) {
 	}})
 	v := NewVerifier(nil, now)
 	token := good.sign(t, claims(nil), nil)
-	if c, err := v.Verify(t.Context(), trusted, token, ""); !strings.Contains(reason(err), "which") {
+	if c, err := v.Verify(t.Context(), trusted, token, Meant{}); !strings.Contains(reason(err), "which") {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	for choice, id := range map[string]string{"team/github": account, "other/github": "999999999999"} {
-		if c, err := v.Verify(t.Context(), trusted, token, choice); err != nil || c.Principal.Account != id {
+		if c, err := v.Verify(t.Context(), trusted, token, Meant{Provider: choice}); err != nil || c.Principal.Account != id {
 			t.Errorf("%s: %+v, %v", choice, c, err)
 		}
 	}
@@ -306,14 +306,16 @@ func TestTwoProviders(t *testing.T) {
 // A provider whose keys cannot be fetched does not stand in the way of another that takes the token.
 func TestUnavailableProvider(t *testing.T) {
 	good := rsaSigner(t, "k1", 2048)
-	dead := github("", func(p *config.IdentityProvider) { p.Source.Namespace, p.KeysURL = "other", "https://dead.example.com/keys" })
+	dead := github("", func(p *config.IdentityProvider) {
+		p.Source.Namespace, p.KeysURL = "other", "https://dead.example.com/keys"
+	})
 	down := func(context.Context, string, string, bool) ([]byte, error) { return nil, registry.ErrUnavailable }
 	v := NewVerifier(down, now)
 	token := good.sign(t, claims(nil), nil)
-	if c, err := v.Verify(t.Context(), compile(t, &config.Registry{Providers: []config.IdentityProvider{dead, github(keysOf(t, good), nil)}}), token, ""); err != nil || c.Provider != "IdentityProvider team/github" {
+	if c, err := v.Verify(t.Context(), compile(t, &config.Registry{Providers: []config.IdentityProvider{dead, github(keysOf(t, good), nil)}}), token, Meant{}); err != nil || c.Provider != "IdentityProvider team/github" {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	if c, err := v.Verify(t.Context(), compile(t, &config.Registry{Providers: []config.IdentityProvider{dead}}), token, ""); !errors.Is(err, registry.ErrUnavailable) {
+	if c, err := v.Verify(t.Context(), compile(t, &config.Registry{Providers: []config.IdentityProvider{dead}}), token, Meant{}); !errors.Is(err, registry.ErrUnavailable) {
 		t.Errorf("alone: %+v, %v", c, err)
 	}
 }
@@ -335,7 +337,7 @@ func TestKeysAreFetched(t *testing.T) {
 	v := NewVerifier(fetch, func() time.Time { return clock })
 	try := func(s *signer) string {
 		c := claims(map[string]any{"exp": clock.Add(time.Hour).Unix(), "iat": clock.Unix()})
-		_, err := v.Verify(t.Context(), trusted, s.sign(t, c, nil), "")
+		_, err := v.Verify(t.Context(), trusted, s.sign(t, c, nil), Meant{})
 		if err == nil {
 			return "ok"
 		}
@@ -422,7 +424,7 @@ func TestExpressionsAreBounded(t *testing.T) {
 	trusted := compile(t, &config.Registry{Providers: []config.IdentityProvider{github(keysOf(t, good), func(p *config.IdentityProvider) { p.Condition = loop })}})
 	many := strings.Split(strings.Repeat("group,", 49)+"group", ",")
 	begin := time.Now()
-	_, err := NewVerifier(nil, now).Verify(t.Context(), trusted, good.sign(t, claims(map[string]any{"groups": many}), nil), "")
+	_, err := NewVerifier(nil, now).Verify(t.Context(), trusted, good.sign(t, claims(map[string]any{"groups": many}), nil), Meant{})
 	if !strings.Contains(reason(err), "cost") || time.Since(begin) > 10*time.Second {
 		t.Errorf("%v (%s) after %v", err, reason(err), time.Since(begin))
 	}
@@ -440,7 +442,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("a.b.c")
 	v := NewVerifier(nil, now)
 	f.Fuzz(func(t *testing.T, token string) {
-		if c, err := v.Verify(t.Context(), trusted, token, ""); err == nil && c.Principal.Account != account {
+		if c, err := v.Verify(t.Context(), trusted, token, Meant{}); err == nil && c.Principal.Account != account {
 			t.Errorf("%q speaks for %+v", token, c)
 		}
 	})

@@ -61,7 +61,7 @@ func (s *Server) exchangeToken(x *exchange, at location) error {
 		return err
 	}
 	x.presented, x.route.domain = true, ref
-	who, err := s.foreign.Verify(r.Context(), s.service.Providers(), r.PostForm.Get("subject_token"), r.PostForm.Get("provider"))
+	who, err := s.foreign.Verify(r.Context(), s.service.Providers(), r.PostForm.Get("subject_token"), identity.Meant{Provider: r.PostForm.Get("provider")})
 	if err != nil {
 		return err
 	}

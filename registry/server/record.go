@@ -18,7 +18,7 @@ type decider interface{ Decided() *repository.Decided }
 // reads that are sampled. Those without a token are left out: clients ask so first to hear how they are to identify themselves.
 func (s *Server) recorded(x *exchange) bool {
 	switch {
-	case !s.audit.Enabled() || x.served == s.api || x.served == s.none:
+	case !s.audit.Enabled() || x.served == s.api || x.served == s.sts || x.served == s.none:
 		return false
 	case x.response.status == http.StatusUnauthorized:
 		return x.presented

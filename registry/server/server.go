@@ -26,6 +26,7 @@ import (
 	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
+	"packhouse.dev/packhouse/registry/service/sts"
 )
 
 // Service is what the server needs of repository.Service; Door makes one.
@@ -59,6 +60,7 @@ type Options struct {
 	API       API                   // nil: there is none
 	Issuer    *auth.Issuer          // of tokens in exchange for those of other issuers
 	Foreign   *identity.Verifier    // of those; nil: none is exchanged
+	STS       STS                   // nil: there is none
 	Audit     *audit.Log            // nil: no record is kept
 	Logger    *slog.Logger          // failures; default none
 	AccessLog bool                  // a line for every request, also for reads
@@ -76,6 +78,8 @@ type Server struct {
 	foreign   *identity.Verifier
 	none      *served // for addresses that name no format
 	tokens    *served // for exchangePath
+	sts       *served // for those of STS; nil: there is none
+	stsCalls  STS
 	api       *served // for those of the service API; nil: there is none
 	apiCalls  API
 	audit     *audit.Log
@@ -116,6 +120,9 @@ func New(opt Options) (*Server, error) {
 	s.none, s.tokens = s.serve(nil, "none"), s.serve(nil, "token")
 	s.tokens.errors = oauthErrors{}
 	s.audit = opt.Audit
+	if opt.STS != nil {
+		s.sts, s.stsCalls = s.serve(nil, "sts"), opt.STS
+	}
 	if opt.API != nil {
 		s.api, s.apiCalls = s.serve(nil, "api"), opt.API
 		s.api.errors = apiErrors{}
@@ -163,6 +170,8 @@ func (s *Server) handle(x *exchange) error {
 	switch {
 	case x.served == s.tokens:
 		return s.exchangeToken(x, at)
+	case x.served == s.sts && s.sts != nil:
+		return s.callSTS(x)
 	case x.served == s.api && s.api != nil:
 		return s.callAPI(x, at)
 	}
@@ -227,6 +236,9 @@ func (s *Server) locate(x *exchange) (location, error) {
 	switch {
 	case at.left == exchangePath && s.foreign != nil:
 		x.served = s.tokens
+		return at, nil
+	case s.sts != nil && strings.TrimSuffix(at.left, "/") == sts.Path:
+		x.served = s.sts
 		return at, nil
 	case s.isAPI(at):
 		x.served = s.api

@@ -9,12 +9,35 @@ import (
 	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/secret"
 	"packhouse.dev/packhouse/registry/service/sigv4"
+	"packhouse.dev/packhouse/registry/service/sts"
 )
 
 // accessKeys are those that requests may be signed with: the declared ones, and those that the command knows.
 type accessKeys struct {
 	declared sigv4.Keys
 	also     sigv4.Keys // may be nil
+	sessions *sts.Sessions
+	service  interface {
+		Ready(ctx context.Context) error
+		Vouches(source string) bool
+	}
+}
+
+var _ sigv4.SessionKeys = accessKeys{}
+
+// SessionKey implements sigv4.SessionKeys. A session ends with what it is of.
+func (k accessKeys) SessionKey(ctx context.Context, id, token string) (*sigv4.Key, error) {
+	key, err := k.sessions.Key(id, token)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.service.Ready(ctx); err != nil {
+		return nil, err
+	}
+	if !k.service.Vouches(key.Source) {
+		return nil, fmt.Errorf("access key: %w", registry.ErrNotFound)
+	}
+	return key, nil
 }
 
 // AccessKey implements sigv4.Keys.

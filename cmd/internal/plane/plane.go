@@ -48,6 +48,7 @@ import (
 	"packhouse.dev/packhouse/registry/server"
 	"packhouse.dev/packhouse/registry/service"
 	"packhouse.dev/packhouse/registry/service/sigv4"
+	"packhouse.dev/packhouse/registry/service/sts"
 )
 
 // Options of a Plane. DataDir is needed.
@@ -218,15 +219,25 @@ func (p *Plane) openServer() error {
 	if err != nil {
 		return err
 	}
+	sessions, err := sts.NewSessions(p.Sealing, nil)
+	if err != nil {
+		return err
+	}
+	signed := accessKeys{declared: declaredKeys{p.Service, p.secrets}, also: p.opt.AccessKeys, sessions: sessions, service: p.Service}
+	foreign := identity.NewVerifier(p.fetchKeys, nil)
+	tokens, err := sts.New(sts.Options{Door: p.Service, Foreign: foreign, Keys: signed, Sessions: sessions, Logger: p.log})
+	if err != nil {
+		return err
+	}
 	api, err := service.New(service.Options{
-		Door: p.Service, Auth: authenticator, Issuer: p.Issuer, Keys: accessKeys{declaredKeys{p.Service, p.secrets}, p.opt.AccessKeys}, PageKey: pageKey,
+		Door: p.Service, Auth: authenticator, Issuer: p.Issuer, Keys: signed, PageKey: pageKey,
 		Configurator: p.opt.Configurator, Audit: p.opt.Audit, Logger: p.log,
 	})
 	if err != nil {
 		return err
 	}
 	p.server, err = server.New(server.Options{
-		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), API: api, Issuer: p.Issuer, Foreign: identity.NewVerifier(p.fetchKeys, nil),
+		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), API: api, Issuer: p.Issuer, Foreign: foreign, STS: tokens,
 		Audit: p.opt.Audit, Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
 	})
 	if err != nil {
