@@ -11,6 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +111,7 @@ func TestBuildInstalls(t *testing.T) {
 	build.Becomes(clienttest.Package{Name: "tool", Version: "1.0.0"})
 	build.Refused([]string{"E403", "assumed-role/ci/42 is not authorized to perform: codeartifact:PublishPackageVersion"}, "publish")
 
+	t.Run("aws", func(t *testing.T) { awsInPod(t, p, token("actions", "acme")) })
 	for name, tt := range map[string]struct {
 		token, seconds string
 		status         int
@@ -131,4 +135,37 @@ func TestBuildInstalls(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	build.Refused([]string{"E401", "revoked"}, "view", "left-trim")
+}
+
+// awsInPod runs the AWS CLI with nothing but a token and the usual environment, and npm with the token that it gets.
+func awsInPod(t *testing.T, p *clienttest.Packhouse, token string) {
+	t.Helper()
+	if _, err := exec.LookPath("aws"); err != nil {
+		if os.Getenv("REQUIRE_CLIENTS") != "" {
+			t.Fatal("REQUIRE_CLIENTS is set, and the AWS CLI is not installed")
+		}
+		t.Skip("NOT RUN: the AWS CLI is not installed")
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	aws := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("aws", args...)
+		cmd.Env = []string{
+			"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_REGION=local", "AWS_DEFAULT_REGION=local", "AWS_ROLE_ARN=arn:aws:iam::" + p.Owner + ":role/ci", "AWS_WEB_IDENTITY_TOKEN_FILE=" + file,
+			"AWS_ENDPOINT_URL_STS=" + p.Endpoint + "/-/sts", "AWS_ENDPOINT_URL_CODEARTIFACT=" + p.Endpoint, "AWS_EC2_METADATA_DISABLED=true",
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("aws %s: %v\n%s\n%s", strings.Join(args, " "), err, out, p.Log.String())
+		}
+		return strings.TrimSpace(string(out))
+	}
+	if got := aws("sts", "get-caller-identity", "--query", "Arn", "--output", "text"); got != "arn:aws:sts::"+p.Owner+":assumed-role/ci/42" {
+		t.Errorf("the CLI says it is %s", got)
+	}
+	tok := aws("codeartifact", "get-authorization-token", "--domain", p.Domain, "--domain-owner", p.Owner, "--duration-seconds", "900", "--query", "authorizationToken", "--output", "text")
+	clienttest.NewClient(t, clienttest.NPM).Use(p.Registry("my-repo"), tok).OK("view", "left-trim", "version")
 }
