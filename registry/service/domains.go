@@ -131,15 +131,15 @@ func (c *call) getAuthorizationToken(ctx context.Context, in *model.GetAuthoriza
 	if err := d.Authorize(d.Account(&bearer, "sts:GetServiceBearerToken", "*")); err != nil {
 		return nil, err
 	}
-	lifetime := time.Duration(seconds) * time.Second
+	grant := c.grant(d, time.Duration(seconds)*time.Second)
 	if seconds == 0 {
 		end := c.sessionEnd()
 		if end.IsZero() {
 			return nil, validation(reasonOther, "A durationSeconds of 0 takes the end of the caller's session, and long-term credentials have none.")
 		}
-		lifetime = max(end.Sub(c.api.now()), auth.MinLifetime)
+		grant.Until = end
 	}
-	token, err := c.api.issuer.Issue(c.grant(d, min(lifetime, auth.MaxLifetime)))
+	token, err := c.api.issuer.Issue(grant)
 	if err != nil {
 		return nil, err
 	}
