@@ -24,7 +24,7 @@ const (
 // walked is an address of a format with the action that it needs.
 type walked struct {
 	method, path string
-	action       string
+	action       string // several with + between them: each is needed
 	resource     string // "package/my-domain/my-repo/npm//express"; "": the repository
 	kind         string // Content-Type
 	body         []byte

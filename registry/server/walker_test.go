@@ -103,9 +103,19 @@ func newWalk(t *testing.T) *walk {
 			Document: `{"Version":"2012-10-17","Statement":[` + statements + `]}`,
 		})
 	}
-	for _, action := range []string{read, publish, metadata, status, remove} {
-		allow("without-"+action, `{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"codeartifact:`+action+`","Resource":"*"}`)
-		allow("with-"+action, `{"Effect":"Allow","Action":["codeartifact:ReadFromRepository","codeartifact:`+action+`"],"Resource":"*"}`)
+	users := map[string]string{}
+	for _, list := range routes() {
+		for _, r := range list {
+			for action := range strings.SplitSeq(r.action, "+") {
+				users["without-"+action] = `{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"codeartifact:` + action + `","Resource":"*"}`
+			}
+			users["with-"+r.action] = `{"Effect":"Allow","Action":["codeartifact:ReadFromRepository","codeartifact:` + strings.ReplaceAll(r.action, "+", `","codeartifact:`) + `"],"Resource":"*"}`
+		}
+	}
+	delete(users, "without-"+refused)
+	delete(users, "with-"+refused)
+	for user, statements := range users {
+		allow(user, statements)
 	}
 	ref := registry.DomainRef{Owner: walkAccount, Name: "my-domain"}
 	_, err = door.Apply(t.Context(), repository.Documents{Registry: reg, Domains: []config.Domain{{
@@ -186,9 +196,11 @@ func TestRoutesDeclareTheirActions(t *testing.T) {
 				}
 				continue
 			}
-			rec, e := w.as("without-"+r.action, r, r.at(name))
-			if rec.Code != http.StatusForbidden || e == nil || e.EventName != r.action || e.Resources[0].ARN != r.arn() {
-				t.Errorf("%s without %s: %d %s, recorded %+v; want it denied on %s", what, r.action, rec.Code, rec.Body, e, r.arn())
+			for action := range strings.SplitSeq(r.action, "+") {
+				rec, e := w.as("without-"+action, r, r.at(name))
+				if rec.Code != http.StatusForbidden || e == nil || e.EventName != action || e.Resources[0].ARN != r.arn() {
+					t.Errorf("%s without %s: %d %s, recorded %+v; want it denied on %s", what, action, rec.Code, rec.Body, e, r.arn())
+				}
 			}
 			if rec, e := w.as("with-"+r.action, r, r.at(name)); rec.Code >= 500 || rec.Code == 401 || rec.Code == 403 && e != nil && e.ErrorCode == "AccessDeniedException" && strings.Contains(e.ErrorMessage, "is not authorized") {
 				t.Errorf("%s with %s: %d %s", what, r.action, rec.Code, rec.Body)
@@ -204,7 +216,7 @@ func TestSpellingsAreOneAddress(t *testing.T) {
 	for _, f := range all.Formats() {
 		name := f.Traits().Name
 		for _, r := range routes()[name] { // so that there is something to change
-			if r.action == publish || r.method == http.MethodPut && strings.Contains(r.path, "dist-tags") {
+			if strings.HasPrefix(r.action, publish) || r.method == http.MethodPut && strings.Contains(r.path, "dist-tags") {
 				w.as("", r, r.at(name))
 			}
 		}
@@ -213,8 +225,9 @@ func TestSpellingsAreOneAddress(t *testing.T) {
 				continue
 			}
 			same := 0
+			action, _, _ := strings.Cut(r.action, "+")
 			for _, path := range spellings(r.at(name)) {
-				rec, e := w.as("without-"+r.action, r, path)
+				rec, e := w.as("without-"+action, r, path)
 				if strings.Contains(path, "%25") { // names another thing, if anything
 					if rec.Code < 400 {
 						t.Errorf("%s %s, escaped twice in %s: %d %s", name, r.method+" "+r.path, path, rec.Code, rec.Body)
@@ -222,7 +235,7 @@ func TestSpellingsAreOneAddress(t *testing.T) {
 					continue
 				}
 				gone := rec.Code == http.StatusNotFound || rec.Code == http.StatusBadRequest || rec.Code == http.StatusMethodNotAllowed || rec.Code == http.StatusMovedPermanently
-				denied := rec.Code == http.StatusForbidden && e != nil && e.EventName == r.action && e.Resources[0].ARN == r.arn() && strings.HasSuffix(e.UserIdentity.ARN, "user/without-"+r.action)
+				denied := rec.Code == http.StatusForbidden && e != nil && e.EventName == action && e.Resources[0].ARN == r.arn() && strings.HasSuffix(e.UserIdentity.ARN, "user/without-"+action)
 				if denied {
 					same++
 				}
