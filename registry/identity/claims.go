@@ -106,11 +106,28 @@ func compileExpression(env *cel.Env, text string, gives *cel.Type) (cel.Program,
 	if err := issues.Err(); err != nil {
 		return nil, err
 	}
-	// What comes from a claim has no type before there is a token.
-	if got := ast.OutputType(); !got.IsExactType(cel.DynType) && !gives.IsAssignableType(got) {
+	if got := ast.OutputType(); !mayBe(got, gives) {
 		return nil, fmt.Errorf("gives %s, not %s", got, gives)
 	}
 	return env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(100))
+}
+
+// mayBe says whether values of a type can be those of another, as far as that is known: what comes from a claim has no type before there
+// is a token.
+func mayBe(got, want *cel.Type) bool {
+	if got.IsExactType(cel.DynType) {
+		return true
+	}
+	parts, wanted := got.Parameters(), want.Parameters()
+	if got.Kind() != want.Kind() || len(parts) != len(wanted) {
+		return false
+	}
+	for i := range parts {
+		if !mayBe(parts[i], wanted[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // caller implements provider.caller.

@@ -158,6 +158,8 @@ func TestVerify(t *testing.T) {
 		ServiceAccounts: []config.ServiceAccount{{Namespace: "clash", Name: "ci", UID: "u-1"}, {Namespace: "team", Name: "ci", UID: "u-1"}},
 		Providers: []config.IdentityProvider{github(keys, nil), github(keys, func(p *config.IdentityProvider) {
 			p.Source.Name, p.Issuer, p.Condition, p.Role, p.Session, p.Groups, p.Tags, p.User = "users", "https://users.example.com", "", "", "", "", "", "claims.email"
+		}), github(keys, func(p *config.IdentityProvider) {
+			p.Source.Name, p.Issuer, p.Condition, p.Role, p.Session, p.Groups, p.Tags = "plain", "https://plain.example.com", "", "'ci'", "", "", "{'n': claims.n}"
 		})},
 	})
 	public, err := x509.MarshalPKIXPublicKey(good.private.Public())
@@ -239,6 +241,8 @@ func TestVerify(t *testing.T) {
 		"a role with a path":               {token: good.sign(t, claims(map[string]any{"repository": "acme/a:b"}), nil), reason: "is no name"},
 		"a group with a path":              {token: good.sign(t, claims(map[string]any{"groups": []string{"a/b"}}), nil), reason: "is no name"},
 		"groups that are none":             {token: good.sign(t, claims(map[string]any{"groups": "devs"}), nil), reason: "groups"},
+		"a tag that is a number":           {token: good.sign(t, claims(map[string]any{"repository": "acme/tool", "iss": "https://plain.example.com", "n": 1}), nil), reason: "tags"},
+		"a tag that is a text":             {token: good.sign(t, claims(map[string]any{"iss": "https://plain.example.com", "n": "1"}), nil), want: &Caller{Principal: policy.Principal{ARN: session + "ci/oidc", Account: account, UserID: ok.Principal.UserID}, Tags: map[string]string{"n": "1"}, Source: ok.Source, Provider: "IdentityProvider team/plain", ExpiresAt: ok.ExpiresAt}},
 		"too many groups":                  {token: good.sign(t, claims(map[string]any{"groups": strings.Split(strings.Repeat("g,", 60)+"g", ",")}), nil), reason: "there are 61"},
 		"a user":                           {token: user("bob@example.com"), want: &Caller{Principal: policy.Principal{ARN: "arn:aws:iam::" + account + ":user/bob@example.com", Account: account, UserID: "repo:acme/tool:ref:refs/heads/main"}, Source: "IdentityProvider uid-1", Provider: "IdentityProvider team/users", ExpiresAt: now().Add(time.Hour)}},
 		"a user with a path":               {token: user("x/y"), reason: "is no name"},
@@ -400,6 +404,11 @@ func TestCheck(t *testing.T) {
 		"a session of a user":    {func(p *config.IdentityProvider) { p.User, p.Role = "'x'", "" }, "session"},
 		"syntax":                 {func(p *config.IdentityProvider) { p.Role = "claims." }, "role: "},
 		"another type":           {func(p *config.IdentityProvider) { p.Role = "1" }, "gives int, not string"},
+		"a list of claims":       {func(p *config.IdentityProvider) { p.Groups = "[claims.team, 'all']" }, ""},
+		"a map of claims":        {func(p *config.IdentityProvider) { p.Tags = "{'repository': claims.repository}" }, ""},
+		"a list of numbers":      {func(p *config.IdentityProvider) { p.Groups = "[1, 2]" }, "gives list(int), not list(string)"},
+		"a map of lists":         {func(p *config.IdentityProvider) { p.Tags = "{'a': ['b']}" }, "gives map(string, list(string)), not map(string, string)"},
+		"a list for a map":       {func(p *config.IdentityProvider) { p.Tags = "['a']" }, "gives list(string)"},
 		"another variable":       {func(p *config.IdentityProvider) { p.Role = "token.sub" }, "undeclared reference"},
 		"a condition of a claim": {func(p *config.IdentityProvider) { p.Condition = "claims.admin" }, ""},
 		"a long expression":      {func(p *config.IdentityProvider) { p.Condition = strings.Repeat("!", maxExpression) + "true" }, "longer"},
