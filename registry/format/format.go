@@ -63,6 +63,7 @@ type Traits struct {
 	Unfinished     bool     // versions may be published in parts
 	NoUpstream     bool     // never resolved through upstreams or connections
 	MarksUnlisted  bool     // lists have Unlisted versions too, marked as such by the format: "yanked", "listed": false
+	PublishesByAPI bool     // versions are published with the service API, too: nothing is read from their files
 	PublishActions []string // actions of the permissions reference that a publish needs, all of them
 	Presets        []Preset
 	MaxAsset       int64 // bytes of one asset; 0: the registry's limit alone

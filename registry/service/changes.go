@@ -150,13 +150,10 @@ func (c *call) copyPackageVersions(ctx context.Context, in *model.CopyPackageVer
 	return out, nil
 }
 
-// publishable is the one format whose packages the API publishes: those of others are read from what their clients upload.
-const publishable = "generic"
-
 // publishPackageVersion adds an asset to a version, and finishes it unless the request says that more will come.
 func (c *call) publishPackageVersion(ctx context.Context, in *model.PublishPackageVersionRequest) (*model.PublishPackageVersionResult, error) {
-	if in.Format != publishable {
-		return nil, validation(reasonField, "Only generic packages can be published with this operation.")
+	if f, ok := c.api.door.Format(registry.Format(in.Format)); ok && !f.Traits().PublishesByAPI {
+		return nil, validation(reasonField, "Packages of the format "+in.Format+" are read from what their own clients upload; this operation does not publish them.")
 	}
 	id, err := c.versionID(in.Format, in.Namespace, in.Package, in.PackageVersion)
 	if err != nil {
@@ -208,7 +205,7 @@ func (c *call) published(ctx context.Context, view *repository.View, id registry
 			if a := v.Asset(asset); v.ID == id && a != nil {
 				s := assetSummary(*a)
 				return &model.PublishPackageVersionResult{
-					Format: publishable, Namespace: id.Package.Namespace, Package: id.Package.Name, Version: shown(v), VersionRevision: v.Revision,
+					Format: string(id.Package.Format), Namespace: id.Package.Namespace, Package: id.Package.Name, Version: shown(v), VersionRevision: v.Revision,
 					Status: string(v.Status), Asset: &s,
 				}, nil
 			}
