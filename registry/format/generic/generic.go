@@ -31,7 +31,7 @@ func New() Format { return Format{} }
 func (Format) Traits() format.Traits {
 	return format.Traits{
 		Name: Name, Grows: format.GrowsWhileUnfinished, Unfinished: true, NoUpstream: true, PublishesByAPI: true,
-		 PublishActions: []string{"codeartifact:PublishPackageVersion"},
+		PublishActions: []string{"codeartifact:PublishPackageVersion"},
 	}
 }
 
