@@ -115,12 +115,13 @@ func (f *devFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	if d.compiler, err = newCompiler(d.files, d.upstreams, endpoints); err != nil {
 		return err
 	}
+	d.compiler.kept = filepath.Join(d.dataDir, keptDir)
 	first, err := d.compiler.read(ctx, nil)
 	if err != nil { // before anything is written
 		fmt.Fprintln(d.err, err)
 		return errSaid
 	}
-	opt := plane.Options{DataDir: d.dataDir, Version: version, Logger: d.log, AccessLog: d.accessLog, AccessKeys: &d.key}
+	opt := plane.Options{DataDir: d.dataDir, Version: version, Logger: d.log, AccessLog: d.accessLog, AccessKeys: &d.key, Configurator: d}
 	record, err := plane.OpenAudit(d.auditLog)
 	if err != nil {
 		return fmt.Errorf("--audit-log: %w", err)

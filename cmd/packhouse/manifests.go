@@ -28,7 +28,8 @@ type manifests struct {
 	registry  *config.Registry
 	domains   []config.Domain // in order of account and name
 	first     registry.DomainRef
-	problems  []string // what is declared and not in force
+	refusals  []compile.Condition
+	problems  []string // the same in words: what is declared and not in force
 	keys      []compile.KeyState
 	secrets   map[string]string // of access keys, by id
 	canonical []byte            // the same for the same configuration
@@ -37,6 +38,7 @@ type manifests struct {
 // compiler turns files into configuration.
 type compiler struct {
 	files     []string
+	kept      string            // folder of what was declared through the service API; "": none
 	endpoints []config.Endpoint // under which this process can be reached; they come first
 	options   compile.Options
 	keyring   keyring
@@ -77,7 +79,7 @@ func (c *compiler) read(ctx context.Context, before *manifests) (*manifests, err
 		previousSet, previous = before.set, before.compiled
 	}
 	var err error
-	if m.set, err = manifest.Load(ctx, c.files, previousSet); err != nil {
+	if m.set, err = manifest.LoadWith(ctx, c.files, c.kept, previousSet); err != nil {
 		return nil, err
 	}
 	opt := c.options
@@ -94,7 +96,8 @@ func (c *compiler) read(ctx context.Context, before *manifests) (*manifests, err
 	}
 	result := compile.Compile(objects, previous, opt)
 	m.compiled, m.domains, m.keys = result.Documents, result.Domains, result.Keys
-	for _, p := range result.Problems() {
+	m.refusals = result.Problems()
+	for _, p := range m.refusals {
 		m.problems = append(m.problems, place(m.set, p.Object)+p.Object.String()+": "+p.Message)
 	}
 	own := *result.Registry

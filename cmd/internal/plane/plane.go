@@ -351,6 +351,9 @@ type closer func()
 // Close implements io.Closer.
 func (c closer) Close() error { c(); return nil }
 
+// Remove deletes the content of a domain or of a repository for good. It must not be declared any more.
+func (p *Plane) Remove(ctx context.Context, r metadata.Removal) error { return p.store.Remove(ctx, r) }
+
 // DomainUID returns the identity of a domain that tokens name. registry.ErrNotFound if it is not served.
 func (p *Plane) DomainUID(ctx context.Context, ref registry.DomainRef) (string, error) {
 	d, err := p.Service.Enter(ctx, ref)
