@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 fingerprint() { # of everything that "make generate" may write
-  { git ls-files -co --exclude-standard -- api config docs charts registry/format/all | sort -u | while read -r f; do
+  { git ls-files -co --exclude-standard -- api config docs charts registry/format/all registry/service/model | sort -u | while read -r f; do
     if [[ -f $f ]]; then sha256sum "$f"; fi
   done; }
 }

@@ -12,7 +12,7 @@ node_image() {
   for file in $(ldd "$(command -v node)" | grep -o '/[^ )]*') "$(command -v node)"; do install -D -m 0755 "$(readlink -f "$file")" "$root$file"; done
   mkdir -p "$root/tmp" "$root/usr/bin"
   cp -r .cache/clients/node_modules/npm "$root/npm"
-  printf 'root:x:0:0::/:/none\nnpm:x:1000:1000::/work:/none\n' >"$root/passwd"; install -D -m 0644 "$root/passwd" "$root/etc/passwd"; rm "$root/passwd"
+  printf 'root:x:0:0::/:/none\nnpm:x:1000:1000::/scratch:/none\n' >"$root/passwd"; install -D -m 0644 "$root/passwd" "$root/etc/passwd"; rm "$root/passwd"
   cat >"$root.Containerfile" <<F
 FROM scratch
 COPY . /

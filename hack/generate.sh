@@ -6,4 +6,5 @@ cd "$(dirname "$0")/.."
 go tool -modfile=hack/tools/go.mod controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 go run ./hack/genformats
 go run ./hack/genref -crds config/crd/bases -out docs/reference.md
+go run ./hack/genservice
 go run ./hack/genchart

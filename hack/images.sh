@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds images FROM scratch: one static binary and the certificates of the well-known authorities, owned by nobody in particular.
-# The same commit gives the same image. IMAGES (default: operator registry packhouse), REPOSITORY (packhouse), TAG (dev), OUT (bin/images)
-# and ENGINE (buildah, docker or podman; the first that is there) may be set.
+# The same binaries and certificates give the same image with buildah. IMAGES (default: operator registry packhouse), REPOSITORY
+# (packhouse), TAG (dev), OUT (bin/images) and ENGINE (buildah, docker or podman; the first that is there) may be set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+umask 022 # folders of the image are read by a user that does not own them
 
 IMAGES=${IMAGES:-operator registry packhouse} REPOSITORY=${REPOSITORY:-packhouse} TAG=${TAG:-dev} OUT=${OUT:-bin/images}
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}

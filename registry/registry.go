@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"strings"
 )
@@ -37,6 +39,12 @@ func IsAccount(s string) bool {
 		}
 	}
 	return true
+}
+
+// DeriveAccount makes the account id of a namespace that is given none.
+func DeriveAccount(namespace string) string {
+	sum := sha256.Sum256([]byte("packhouse.dev account " + namespace))
+	return fmt.Sprintf("%012d", binary.BigEndian.Uint64(sum[:8])%1_000_000_000_000)
 }
 
 // RepositoryRef names a repository by its domain and its own name. It is comparable and passed by value.

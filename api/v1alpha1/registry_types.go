@@ -27,6 +27,14 @@ type RegistrySpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
+	// Networks of proxies and load balancers in front of the registry whose headers X-Forwarded-For and X-Forwarded-Proto are believed:
+	// conditions on aws:SourceIp and aws:SecureTransport see what they say. Left out: none, and conditions see the connection's address.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=50
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="must be a network like 10.0.0.0/8"
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
 	// Bounds of what the registry takes. Left out, they are those of CodeArtifact.
 	// +optional
 	Limits Limits `json:"limits,omitzero"`

@@ -45,6 +45,9 @@ type RepositorySpec struct {
 // RepositoryStatus is what a repository reports.
 type RepositoryStatus struct {
 	Status `json:",inline"`
+	// Registry that serves the repository, as <namespace>/<name>.
+	// +optional
+	Registry string `json:"registry,omitempty"`
 	// ARN of the repository.
 	// +optional
 	ARN string `json:"arn,omitempty"`

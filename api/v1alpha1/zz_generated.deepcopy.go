@@ -1033,6 +1033,11 @@ func (in *RegistrySpec) DeepCopyInto(out *RegistrySpec) {
 		*out = make([]Endpoint, len(*in))
 		copy(*out, *in)
 	}
+	if in.TrustedProxies != nil {
+		in, out := &in.TrustedProxies, &out.TrustedProxies
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	out.Limits = in.Limits
 	in.Storage.DeepCopyInto(&out.Storage)
 	in.Service.DeepCopyInto(&out.Service)

@@ -145,7 +145,7 @@ func (f *flags) setup(m ctrl.Manager) error {
 		t := x.Traits()
 		opt.Formats = append(opt.Formats, string(t.Name))
 		for _, p := range t.Presets {
-			opt.Presets = append(opt.Presets, compile.Preset{Name: p.Name, Format: t.Name, URL: p.URL})
+			opt.Presets = append(opt.Presets, compile.Preset{Name: p.Name, Format: t.Name, URL: p.URL, Hosts: p.Hosts})
 		}
 	}
 	if f.elect {

@@ -21,9 +21,13 @@ func tokenCommand(p *program) *cobra.Command {
 	var duration time.Duration
 	c := &cobra.Command{
 		Use: "token", Short: "Print a token for a domain", Args: cobra.NoArgs,
-		Long: `Print a token of the root of the account that owns a domain. It is for that domain alone and lives 15 minutes to
-12 hours. Nothing else is printed, so that it can be put into a variable.`,
+		Long: `Print a token for a domain. It is for that domain alone and lives 15 minutes to 12 hours. Nothing else is printed, so
+that it can be put into a variable.
+
+It is a token of the root of the account that owns the domain, or, with --as, of anybody: what it may do is what policies
+say of its principal, so that they can be tried. Administrators may have it whatever policies say.`,
 		Example: `  export PACKHOUSE_TOKEN=$(packhouse token)
+  export PACKHOUSE_TOKEN=$(packhouse token --as serviceaccount:team-b/ci)
   export PACKHOUSE_TOKEN=$(packhouse token --registry default -n packhouse --domain my-domain)    # of a registry in a cluster
   curl -H "Authorization: Bearer $(packhouse token --duration 15m)" http://127.0.0.1:8080/my-domain-111122223333/npm/my-repo/express`,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -40,6 +44,8 @@ func tokenCommand(p *program) *cobra.Command {
 	}
 	t.flags(c)
 	domainFlags(c, &q.Domain, &q.Owner)
+	c.Flags().StringVar(&q.As, "as", "", "whose token it is: serviceaccount:`NAMESPACE/NAME`, role:NAME, user:NAME or an ARN (default: the root of the domain's account)")
+	c.Flags().StringArrayVar(&q.Groups, "group", nil, "a `GROUP` that the principal is in, as an identity provider would tell; may be repeated")
 	c.Flags().DurationVar(&duration, "duration", auth.MaxLifetime, "how long the token lives: 15m to 12h")
 	return c
 }

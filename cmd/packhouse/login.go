@@ -52,6 +52,7 @@ into ` + tokenVariable + `.`,
 		Example: `  packhouse login npm --repository my-repo
   packhouse login npm --repository my-repo --scope @my-team    # only for packages @my-team/…
   packhouse login pnpm --repository my-repo --dry-run
+  packhouse login pip --repository my-repo
   packhouse login npm --registry default -n packhouse --domain my-domain --repository my-repo
   PACKHOUSE_TOKEN=… packhouse login yarn --endpoint https://packages.example.com --domain my-domain --domain-owner 111122223333 --repository my-repo`,
 		ValidArgs: names,
@@ -234,11 +235,15 @@ func plural(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// step is one command of a client, or a line of its configuration that no command writes. The word placeholder in the arguments
-// stands for the token.
+// step is one command of a client, or a line or a text of its configuration that no command writes, or another change of such a file.
+// The word placeholder, in arguments, in the input and in what rewrite returns, stands for the token.
 type step struct {
 	args       []string
+	input      string // what the command is given to read
 	file, line string
+	rewrite    func(old string) string          // of file; line says what it does
+	text       string                           // what edit adds to file
+	edit       func(old string) (string, error) // nil: line is added
 }
 
 // placeholder stands for the token until the very last moment, so that nothing that is printed can have it.
@@ -246,6 +251,12 @@ const placeholder = "<token>"
 
 // String is the command as one would type it.
 func (s step) String() string {
+	switch {
+	case s.rewrite != nil:
+		return "# " + s.line + " in " + quoted(s.file)
+	case s.edit != nil:
+		return "cat >> " + quoted(s.file) + " <<'END'\n" + s.text + "END"
+	}
 	if s.line != "" {
 		return "echo " + quoted(s.line) + " >> " + quoted(s.file)
 	}
@@ -253,7 +264,11 @@ func (s step) String() string {
 	for i, a := range s.args {
 		words[i] = quoted(a)
 	}
-	return strings.Join(words, " ")
+	command := strings.Join(words, " ")
+	if s.input != "" {
+		return "echo " + quoted(s.input) + " | " + command
+	}
+	return command
 }
 
 // quoted writes a word for a shell.
@@ -265,14 +280,23 @@ func quoted(word string) string {
 }
 
 func (s step) run(ctx context.Context, token string) error {
-	if s.line != "" {
+	switch {
+	case s.rewrite != nil:
+		return rewriteFile(s.file, func(old string) string { return strings.ReplaceAll(s.rewrite(old), placeholder, token) })
+	case s.edit != nil:
+		return editFile(s.file, s.edit)
+	case s.line != "":
 		return addLine(s.file, s.line)
 	}
 	args := make([]string, len(s.args))
 	for i, a := range s.args {
 		args[i] = strings.ReplaceAll(a, placeholder, token)
 	}
-	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	if s.input != "" {
+		cmd.Stdin = strings.NewReader(strings.ReplaceAll(s.input, placeholder, token) + "\n")
+	}
+	out, err := cmd.CombinedOutput()
 	if errors.Is(err, exec.ErrNotFound) {
 		return fmt.Errorf("%s is not installed, or not in PATH", s.args[0])
 	}

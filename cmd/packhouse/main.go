@@ -38,12 +38,12 @@ func (p *program) root() *cobra.Command {
 		Long: `packhouse runs a package registry on this machine, with the same manifests that a cluster takes, and
 points npm, pnpm and Yarn at it.
 
-Start with "packhouse dev", then "packhouse login npm" in another terminal. For a registry in a cluster, login, token, status,
+Start with "packhouse dev", then "packhouse login npm" in another terminal. For a registry in a cluster, login, token, why, status,
 revoke and gc take --registry and --namespace, and go through your kubeconfig.`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	c.AddCommand(devCommand(), loginCommand(p), portForwardCommand(p), tokenCommand(p), statusCommand(p), revokeCommand(p), collectCommand(p), versionCommand())
+	c.AddCommand(devCommand(), loginCommand(p), portForwardCommand(p), tokenCommand(p), whyCommand(p), statusCommand(p), revokeCommand(p), collectCommand(p), versionCommand())
 	p.rename(c)
 	return c
 }

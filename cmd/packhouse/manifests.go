@@ -54,7 +54,7 @@ func newCompiler(files, urls []string, endpoints []config.Endpoint) (*compiler, 
 	for _, f := range all.Formats() {
 		t := f.Traits()
 		for _, p := range t.Presets {
-			c.options.Presets = append(c.options.Presets, compile.Preset{Name: p.Name, Format: t.Name, URL: p.URL})
+			c.options.Presets = append(c.options.Presets, compile.Preset{Name: p.Name, Format: t.Name, URL: p.URL, Hosts: p.Hosts})
 			names = append(names, p.Name)
 			delete(left, p.Name)
 		}

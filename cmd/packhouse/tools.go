@@ -13,6 +13,12 @@ var tools = []tool{
 	{name: "npm", format: "npm", steps: npmSteps},
 	{name: "pnpm", format: "npm", steps: pnpmSteps},
 	{name: "yarn", format: "npm", steps: yarnSteps},
+	{name: "pip", format: "pypi", steps: pipSteps},
+	{name: "twine", format: "pypi", steps: twineSteps},
+	{name: "flit", format: "pypi", steps: twineSteps},
+	{name: "uv", format: "pypi", steps: uvSteps},
+	{name: "poetry", format: "pypi", steps: poetrySteps},
+	{name: "cargo", format: "cargo", steps: cargoSteps},
 }
 
 // registryKey is the setting that names the registry, for everything or for a scope.

@@ -54,6 +54,7 @@ type Preset struct {
 	Name   string
 	Format registry.Format
 	URL    string
+	Hosts  []string
 }
 
 // Options say for which registry, and what the process knows beside the objects.

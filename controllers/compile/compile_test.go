@@ -19,7 +19,7 @@ import (
 
 var options = Options{
 	Registry:       types.NamespacedName{Namespace: "default", Name: "default"},
-	Presets:        []Preset{{"public:npmjs", "npm", "https://registry.yarnpkg.com"}, {"public:pypi", "pypi", "https://pypi.org/simple/"}},
+	Presets:        []Preset{{Name: "public:npmjs", Format: "npm", URL: "https://registry.yarnpkg.com"}, {Name: "public:pypi", Format: "pypi", URL: "https://pypi.org/simple/"}},
 	DefaultAccount: "111122223333",
 }
 
@@ -161,7 +161,7 @@ func TestCompile(t *testing.T) {
 				o.Registries[0].Spec.AllowedNamespaces = &api.AllowedNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"packages": "yes"}}}
 				o.Namespaces = map[string]Namespace{"team": {Labels: map[string]string{"packages": "yes"}}}
 				o.Domains = append(o.Domains, aDomain("team/d1", 1))
-			}, good + "\n" + DeriveAccount("team") + " d1: ", "",
+			}, good + "\n" + registry.DeriveAccount("team") + " d1: ", "",
 		},
 		"empty selector selects nothing": {
 			func(o *Objects) {

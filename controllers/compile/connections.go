@@ -39,7 +39,7 @@ func (c *compilation) preset(name string) (*config.Connection, string) {
 		return nil, fmt.Sprintf("there is no preset %s", name)
 	}
 	p := c.opt.Presets[at]
-	conn := &config.Connection{Source: config.Source{Kind: "Preset", Name: name}, Name: name, Format: p.Format, URL: p.URL, RetainAll: true}
+	conn := &config.Connection{Source: config.Source{Kind: "Preset", Name: name}, Name: name, Format: p.Format, URL: p.URL, Hosts: p.Hosts, RetainAll: true}
 	if x := c.overriding(name); x != nil {
 		over, problem := compileConnection(x)
 		over.Name = name

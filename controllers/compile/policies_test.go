@@ -85,7 +85,7 @@ func sketchPolicies(d Documents) string {
 }
 
 func TestPolicies(t *testing.T) {
-	team := DeriveAccount("team")
+	team := registry.DeriveAccount("team")
 	identity := `111122223333 [{role ci}] {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"codeartifact:*","Resource":"*"},{"Effect":"Deny","Action":"codeartifact:DeleteDomain","Resource":"*"}]}[]`
 	domain := `d1 {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::` + team + `:root"]},"Action":["codeartifact:DescribeDomain"],"Resource":["*"]},` +
 		`{"Effect":"Deny","Principal":"*","Action":["codeartifact:DeleteRepository"],"Resource":["*"]}]}`
@@ -285,7 +285,7 @@ func TestGrants(t *testing.T) {
 		"another namespace's": {world(statement("Allow", "CreateRepository", api.PolicyPrincipal{Namespace: "others"})), without, "Repository team/x1 Accepted RefNotPermitted: Domain default/d1 is of another namespace, and no policy of it grants CreateRepository"},
 		"the upstream's own word": {func() Objects {
 			o := world(statement("Allow", "CreateRepository", team))
-			o.RepositoryPolicies = []api.RepositoryPolicy{aRepositoryPolicy("rp", 1, "app", strings.Replace(readGrant(DeriveAccount("team")), "ReadFromRepository", "AssociateWithDownstreamRepository", 1))}
+			o.RepositoryPolicies = []api.RepositoryPolicy{aRepositoryPolicy("rp", 1, "app", strings.Replace(readGrant(registry.DeriveAccount("team")), "ReadFromRepository", "AssociateWithDownstreamRepository", 1))}
 			return o
 		}(), asking, ""},
 		"tags need TagResource": {func() Objects {
@@ -353,7 +353,7 @@ func may(t *testing.T, d Documents) map[string]bool {
 	}
 	identities := policy.NewIdentities(attached)
 	who := []policy.Principal{{ARN: names.Root("111122223333"), Account: "111122223333", Root: true}}
-	for _, account := range []string{"111122223333", "999988887777", DeriveAccount("team")} {
+	for _, account := range []string{"111122223333", "999988887777", registry.DeriveAccount("team")} {
 		for _, role := range []string{"ci", "other"} {
 			who = append(who, policy.Principal{ARN: names.Session(account, role, "x"), Account: account})
 		}

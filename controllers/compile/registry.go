@@ -1,8 +1,6 @@
 package compile
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,13 +28,7 @@ func (a *accounts) of(namespace string) string {
 	if namespace == "default" && a.byDefault != "" {
 		return a.byDefault
 	}
-	return DeriveAccount(namespace)
-}
-
-// DeriveAccount makes the account id of a namespace that no Registry names.
-func DeriveAccount(namespace string) string {
-	sum := sha256.Sum256([]byte("packhouse.dev account " + namespace))
-	return fmt.Sprintf("%012d", binary.BigEndian.Uint64(sum[:8])%1_000_000_000_000)
+	return registry.DeriveAccount(namespace)
 }
 
 func source(kind string, o *metav1.ObjectMeta) config.Source {
@@ -66,11 +58,13 @@ func (c *compilation) compileRegistry() {
 		for _, e := range r.Spec.Endpoints {
 			doc.Endpoints = append(doc.Endpoints, config.Endpoint{Name: e.Name, URL: strings.TrimSuffix(e.URL, "/"), Host: e.Host})
 		}
+		doc.TrustedProxies = r.Spec.TrustedProxies
 		doc.Limits = limits(&r.Spec.Limits)
 		c.registryConditions(r)
 	} else if c.previous.Registry != nil {
 		kept := *c.previous.Registry // unreadable for now: limits and accounts stay as they were
 		kept.Identities = nil        // compiled anew, from what is declared now
+		kept.Accounts = slices.Clone(kept.Accounts)
 		doc = &kept
 	}
 	c.out.Registry = doc
@@ -106,6 +100,9 @@ func (c *compilation) compileAccounts(doc *config.Registry) {
 		c.accounts.explicit[a.Namespace] = a.ID
 		namespaces[a.Namespace] = true
 	}
+	if c.opt.DefaultAccount != "" {
+		namespaces["default"] = true
+	}
 	for i := range c.objects.Domains {
 		namespaces[c.objects.Domains[i].Namespace] = true
 	}
@@ -119,13 +116,20 @@ func (c *compilation) compileAccounts(doc *config.Registry) {
 	for ns := range namespaces {
 		id := c.accounts.of(ns)
 		by[id] = append(by[id], ns)
+		if _, named := c.accounts.explicit[ns]; !named { // so that the data plane knows whose it is
+			doc.Accounts = append(doc.Accounts, config.Account{Namespace: ns, ID: id})
+		}
 	}
+	slices.SortFunc(doc.Accounts, func(a, b config.Account) int { return strings.Compare(a.Namespace, b.Namespace) })
+	doc.ClosedAccounts = nil
 	for id, list := range by {
 		if len(list) > 1 {
 			slices.Sort(list)
 			c.accounts.clash[id] = list
+			doc.ClosedAccounts = append(doc.ClosedAccounts, id)
 		}
 	}
+	slices.Sort(doc.ClosedAccounts)
 }
 
 // account returns the account of a namespace, or why it has none.

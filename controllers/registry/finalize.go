@@ -28,7 +28,7 @@ func (r *Reconciler) finalize(ctx context.Context, reg *api.Registry, w *world, 
 			continue
 		}
 		account, domain, repository := parseARN(o.Status.ARN)
-		failed = append(failed, r.release(ctx, reg, w, out, o, ofRegistry(w, reg, o), admin.Removal{Owner: account, Domain: domain, Repository: repository}))
+		failed = append(failed, r.release(ctx, reg, w, out, o, ofRegistry(reg, o), admin.Removal{Owner: account, Domain: domain, Repository: repository}))
 	}
 	for i := range w.domains {
 		o := &w.domains[i]
@@ -111,13 +111,9 @@ func belongs(w *world, d *api.Domain, reg *api.Registry) bool {
 	return problem == "" && of == client.ObjectKeyFromObject(reg)
 }
 
-// ofRegistry says whether a Repository's Domain names a Registry. One whose Domain is gone is of the only Registry, or of none that
-// can be told: then the unbound key lets it go, and the content stays with that of its domain.
-func ofRegistry(w *world, reg *api.Registry, o *api.Repository) bool {
-	if d := domainOf(w, &o.Spec.DomainRef, o.Namespace); d != nil {
-		return belongs(w, d, reg)
-	}
-	return len(w.objects.Registries) == 1
+// ofRegistry says whether a Repository that is being deleted has its content in a Registry: the one that served it.
+func ofRegistry(reg *api.Registry, o *api.Repository) bool {
+	return o.Status.Registry == client.ObjectKeyFromObject(reg).String()
 }
 
 func domainOf(w *world, ref *api.Ref, namespace string) *api.Domain {

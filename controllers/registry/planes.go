@@ -97,7 +97,7 @@ func (p *Pods) client(ctx context.Context, reg *api.Registry) (*http.Client, err
 	if have == nil || have.made != string(secret.UID)+secret.ResourceVersion {
 		config, err := clientTLS(secret, build.AdminServerName(reg.Namespace, reg.Name))
 		if err != nil {
-			return nil, fmt.Errorf("Secret %s: %w", name, err)
+			return nil, fmt.Errorf("the Secret %s: %w", name, err)
 		}
 		if have != nil {
 			have.http.CloseIdleConnections()

@@ -137,7 +137,7 @@ func TestAnyOrder(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			f := newFixture(t)
-			order := rand.New(rand.NewPCG(seed, 1)).Perm(len(documents)) //nolint:gosec // an order, repeatable
+			order := rand.New(rand.NewPCG(seed, 1)).Perm(len(documents)) // an order, repeatable
 			for _, i := range order {
 				f.given(documents[i])
 				f.must(f.once(f.r))

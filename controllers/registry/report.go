@@ -65,7 +65,7 @@ func (r *Reconciler) report(ctx context.Context, reg *api.Registry, w *world, ou
 	}
 	for i := range w.objects.Repositories {
 		o := &w.objects.Repositories[i]
-		one("Repository", o, &o.Status.Status, func() { r.repositoryStatus(o, out) })
+		one("Repository", o, &o.Status.Status, func() { r.repositoryStatus(o, reg, out) })
 	}
 	for i := range w.objects.Connections {
 		o := &w.objects.Connections[i]
@@ -268,13 +268,13 @@ func groupStatus(o *api.PackageGroup, out *outcome) {
 	o.Status.Publish, o.Status.ExternalUpstream, o.Status.InternalUpstream = &g.Publish, &g.ExternalUpstream, &g.InternalUpstream
 }
 
-func (r *Reconciler) repositoryStatus(o *api.Repository, out *outcome) {
+func (r *Reconciler) repositoryStatus(o *api.Repository, reg *api.Registry, out *outcome) {
 	at, ok := out.compiled.Served[compile.Object{Kind: "Repository", Namespace: o.Namespace, Name: o.Name}]
 	o.Status.Endpoints, o.Status.SearchOrder = nil, nil
 	if !ok || len(out.endpoints) == 0 {
 		return
 	}
-	o.Status.ARN, o.Status.SearchOrder = at.ARN, at.Search
+	o.Status.Registry, o.Status.ARN, o.Status.SearchOrder = client.ObjectKeyFromObject(reg).String(), at.ARN, at.Search
 	for _, f := range r.opt.Formats {
 		o.Status.Endpoints = append(o.Status.Endpoints, api.RepositoryEndpoint{Format: f, URL: endpoint(out.endpoints[0], at, f)})
 	}

@@ -49,15 +49,15 @@ func run(m *testing.M) int {
 	}
 	env := &envtest.Environment{CRDDirectoryPaths: []string{"../../config/crd/bases"}, ErrorIfCRDPathMissing: true, BinaryAssetsDirectory: assets}
 	var err error
-	if cluster, err = env.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, "envtest:", err)
-		return 1
-	}
-	defer func() {
+	defer func() { // also when it did not start as a whole
 		if err := env.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "envtest:", err)
 		}
 	}()
+	if cluster, err = env.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, "envtest:", err)
+		return 1
+	}
 	return m.Run()
 }
 

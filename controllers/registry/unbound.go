@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,18 +23,30 @@ func (r *Reconciler) reconcileUnbound(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrentWrites)
 	for i := range w.domains {
-		if o := &w.domains[i]; !claimed(w, o) {
+		o := &w.domains[i]
+		if !o.DeletionTimestamp.IsZero() {
+			if !slices.ContainsFunc(w.objects.Registries, func(r api.Registry) bool { return belongs(w, o, &r) }) {
+				g.Go(func() error { return r.letGo(ctx, o) })
+			}
+			continue
+		}
+		if !claimed(w, o) {
 			g.Go(func() error { return r.homeless(ctx, "Domain", o, &o.Status.Status, missingRegistry(o)) })
 		}
 	}
 	for i := range w.repositories {
 		o := &w.repositories[i]
-		switch d := domainOf(w, &o.Spec.DomainRef, o.Namespace); {
+		d := domainOf(w, &o.Spec.DomainRef, o.Namespace)
+		switch {
+		case !o.DeletionTimestamp.IsZero():
+			if !slices.ContainsFunc(w.objects.Registries, func(r api.Registry) bool { return ofRegistry(&r, o) }) {
+				g.Go(func() error { return r.letGo(ctx, o) })
+			}
 		case d != nil && !claimed(w, d):
 			g.Go(func() error {
 				return r.homeless(ctx, "Repository", o, &o.Status.Status, fmt.Sprintf("Domain %s/%s belongs to no Registry that there is", d.Namespace, d.Name))
 			})
-		case d == nil && len(w.objects.Registries) != 1:
+		case d == nil && len(w.objects.Registries) == 0:
 			g.Go(func() error {
 				return r.homeless(ctx, "Repository", o, &o.Status.Status, fmt.Sprintf("there is no Domain %s", o.Spec.DomainRef.Name))
 			})
@@ -68,12 +79,6 @@ func orElse(s, other string) string {
 }
 
 func (r *Reconciler) homeless(ctx context.Context, kind string, o client.Object, s *api.Status, text string) error {
-	if !o.GetDeletionTimestamp().IsZero() {
-		if controllerutil.ContainsFinalizer(o, Finalizer) {
-			return r.letGo(ctx, o)
-		}
-		return nil
-	}
 	before := o.DeepCopyObject().(client.Object)
 	old := s.DeepCopy()
 	key := compile.Object{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()}

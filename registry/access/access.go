@@ -23,6 +23,7 @@ type Registry struct {
 	names      policy.Names
 	identities *policy.Identities
 	orgs       map[string]string // by account
+	accounts   accounts
 }
 
 // Domain is what holds in one domain. It is immutable.
@@ -42,7 +43,7 @@ type repository struct {
 
 // CompileRegistry reads the registry's document.
 func CompileRegistry(doc *config.Registry) (*Registry, []Problem) {
-	r := &Registry{names: policy.Names{Partition: doc.Partition, Region: doc.Region}, orgs: map[string]string{}}
+	r := &Registry{names: policy.Names{Partition: doc.Partition, Region: doc.Region}, orgs: map[string]string{}, accounts: compileAccounts(doc)}
 	for _, a := range doc.Accounts {
 		if a.Organization != "" {
 			r.orgs[a.ID] = a.Organization
@@ -67,7 +68,11 @@ func CompileRegistry(doc *config.Registry) (*Registry, []Problem) {
 			add(policy.Read(label(in.Source), policy.Identity, []byte(in.Document)))
 		}
 		for _, name := range in.Managed {
-			add(policy.Managed(name))
+			p, err := policy.Managed(name)
+			if err == nil {
+				p = p.Named(label(in.Source) + " (" + name + ")")
+			}
+			add(p, err)
 		}
 	}
 	r.identities = policy.NewIdentities(attached)

@@ -10,6 +10,8 @@
 //	GET  /v1/status          → Status
 //	POST /v1/gc              CollectRequest → Collected
 //	POST /v1/revocations     Revocation → {}
+//	POST /v1/why/permission  PermissionRequest → Permission
+//	POST /v1/why/package     PackageRequest → PackageTrace
 //
 // Errors are {"error": "…"} with a status that stands for one of the registry's sentinels.
 package admin
@@ -29,17 +31,23 @@ const (
 	PathRevocations   = "/v1/revocations"
 	PathSecrets       = "/v1/secrets"
 	PathRemovals      = "/v1/removals"
+	PathWhyPermission = "/v1/why/permission"
+	PathWhyPackage    = "/v1/why/package"
 )
 
 // SocketName is the name of the unix socket in a data directory.
 const SocketName = "admin.sock"
 
-// TokenRequest asks for a token of the root of the account that owns a domain.
+// TokenRequest asks for a token for a domain.
 type TokenRequest struct {
-	Domain   string          `json:"domain,omitempty"`      // own name; "": the only domain
-	Owner    string          `json:"domainOwner,omitempty"` // account id; "": the only owner of a domain of that name
-	Duration config.Duration `json:"duration,omitempty"`    // 15m to 12h; 0: 12h
-	Source   string          `json:"source,omitempty"`      // what it is for, to revoke it with
+	Domain string `json:"domain,omitempty"`      // own name; "": the only domain
+	Owner  string `json:"domainOwner,omitempty"` // account id; "": the only owner of a domain of that name
+	// As is whose token it is: "serviceaccount:NAMESPACE/NAME", "role:NAME", "user:NAME" or an ARN; "": root, of the account that owns the
+	// domain. Names without a namespace are of that account, too. No policy is asked: an administrator may be anybody.
+	As       string          `json:"as,omitempty"`
+	Groups   []string        `json:"groups,omitempty"`   // that an identity provider would tell
+	Duration config.Duration `json:"duration,omitempty"` // 15m to 12h; 0: 12h
+	Source   string          `json:"source,omitempty"`   // what it is for, to revoke it with
 }
 
 // Token is a fresh token.
@@ -49,6 +57,7 @@ type Token struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 	Domain    string    `json:"domain"`
 	Owner     string    `json:"domainOwner"`
+	Principal string    `json:"principal"` // ARN
 }
 
 // Configuration is everything that is declared. Generation 0 takes the next one. One that is read has the highest numbers of its

@@ -90,6 +90,16 @@ func (c *Client) Revoke(ctx context.Context, q Revocation) error {
 	return err
 }
 
+// WhyPermission asks who decides whether somebody may do something.
+func (c *Client) WhyPermission(ctx context.Context, q PermissionRequest) (*Permission, error) {
+	return call[Permission](ctx, c, http.MethodPost, PathWhyPermission, q)
+}
+
+// WhyPackage asks where a package comes from.
+func (c *Client) WhyPackage(ctx context.Context, q PackageRequest) (*PackageTrace, error) {
+	return call[PackageTrace](ctx, c, http.MethodPost, PathWhyPackage, q)
+}
+
 func call[T any](ctx context.Context, c *Client, method, path string, q any) (*T, error) {
 	var body io.Reader
 	if q != nil {
@@ -137,6 +147,8 @@ func (e *RemoteError) Unwrap() error {
 	switch e.Status {
 	case http.StatusBadRequest:
 		return registry.ErrInvalid
+	case http.StatusForbidden:
+		return registry.ErrAccessDenied
 	case http.StatusNotFound:
 		return registry.ErrNotFound
 	case http.StatusConflict:

@@ -20,7 +20,9 @@ const defaultCache = 16 << 10
 // Identity is what a verified token says. It is shared between requests and immutable.
 type Identity struct {
 	Principal policy.Principal
-	Domain    string // UID of the domain that the token is for
+	Groups    []string
+	Tags      map[string]string // of the principal
+	Domain    string            // UID of the domain that the token is for
 	TokenID   string
 	Source    string
 	IssuedAt  time.Time

@@ -21,10 +21,14 @@ type claims struct {
 	Subject  string  `json:"sub"` // ARN of the principal
 	Account  string  `json:"account"`
 	Root     bool    `json:"root,omitempty"`
+	UserID   string  `json:"uid,omitempty"`    // aws:userid
 	Domain   string  `json:"aud"`              // UID of the domain
 	Source   string  `json:"source,omitempty"` // what it was issued for: UID of an access token or key; revoked with it
 	IssuedAt instant `json:"iat"`
 	Expires  instant `json:"exp"`
+
+	Groups []string          `json:"groups,omitempty"` // of the principal, in its account
+	Tags   map[string]string `json:"tags,omitempty"`   // aws:PrincipalTag/…
 }
 
 var _ jwt.Claims = (*claims)(nil)
@@ -54,8 +58,9 @@ func (c *claims) identity() (*Identity, error) {
 		return nil, errors.New("a claim is missing")
 	}
 	return &Identity{
-		Principal: policy.Principal{ARN: c.Subject, Account: c.Account, Root: c.Root},
-		Domain:    c.Domain, TokenID: c.ID, Source: c.Source,
+		Principal: policy.Principal{ARN: c.Subject, Account: c.Account, Root: c.Root, UserID: c.UserID},
+		Groups:    c.Groups, Tags: c.Tags,
+		Domain: c.Domain, TokenID: c.ID, Source: c.Source,
 		IssuedAt: c.IssuedAt.time(), ExpiresAt: c.Expires.time(),
 	}, nil
 }

@@ -34,9 +34,11 @@ func NewIssuer(keys *Keys, now func() time.Time) *Issuer {
 // Grant is what a token says.
 type Grant struct {
 	Principal policy.Principal
-	Domain    string        // UID of the domain
-	Source    string        // what it is issued for, so that it can be revoked with it; may be empty
-	Lifetime  time.Duration // 0: MaxLifetime
+	Groups    []string          // of the principal, that an identity provider told
+	Tags      map[string]string // of the principal, likewise
+	Domain    string            // UID of the domain
+	Source    string            // what it is issued for, so that it can be revoked with it; may be empty
+	Lifetime  time.Duration     // 0: MaxLifetime
 }
 
 // Token is an issued token.
@@ -63,11 +65,14 @@ func (i *Issuer) Issue(g Grant) (*Token, error) {
 	now := i.now()
 	c := &claims{
 		Issuer: issuer, ID: rand.Text(), Subject: g.Principal.ARN, Account: g.Principal.Account, Root: g.Principal.Root,
-		Domain: g.Domain, Source: g.Source, IssuedAt: instantOf(now), Expires: instantOf(now.Add(lifetime)),
+		UserID: g.Principal.UserID, Groups: g.Groups, Tags: g.Tags, Domain: g.Domain, Source: g.Source, IssuedAt: instantOf(now), Expires: instantOf(now.Add(lifetime)),
 	}
 	value, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(i.keys.signing)
 	if err != nil {
 		return nil, fmt.Errorf("sign token: %w", err)
+	}
+	if len(value) > maxToken {
+		return nil, fmt.Errorf("%w: the token would be too long; groups and tags stand in it", registry.ErrInvalid)
 	}
 	return &Token{ID: c.ID, Value: value, ExpiresAt: c.Expires.time()}, nil
 }

@@ -23,13 +23,17 @@ type Source struct {
 
 // Registry is the document of the registry as a whole.
 type Registry struct {
-	Schema    int        `json:"schema"`
-	Source    Source     `json:"source"`
-	Partition string     `json:"partition"` // of ARNs: "aws"
-	Region    string     `json:"region"`    // of ARNs
-	Accounts  []Account  `json:"accounts,omitempty"`
-	Endpoints []Endpoint `json:"endpoints,omitempty"`
-	Limits    Limits     `json:"limits"`
+	Schema    int       `json:"schema"`
+	Source    Source    `json:"source"`
+	Partition string    `json:"partition"`          // of ARNs: "aws"
+	Region    string    `json:"region"`             // of ARNs
+	Accounts  []Account `json:"accounts,omitempty"` // of the namespaces that are known; others have the one that is derived
+	// ClosedAccounts are those that several namespaces would be: nobody can say whose they are.
+	ClosedAccounts []string   `json:"closedAccounts,omitempty"`
+	Endpoints      []Endpoint `json:"endpoints,omitempty"`
+	// TrustedProxies are networks (CIDR) of proxies that say truly, in X-Forwarded-For and X-Forwarded-Proto, whom they speak for.
+	TrustedProxies []string `json:"trustedProxies,omitempty"`
+	Limits         Limits   `json:"limits"`
 	// Identities are the identity policies of all namespaces, in order of their sources.
 	Identities []IdentityPolicy `json:"identities,omitempty"`
 }

@@ -38,6 +38,14 @@ type Describer interface {
 	Describe(v *registry.Version) (Description, error)
 }
 
+// Extractor is optional: where the lists of upstreams say little of a version, its document is read from the first of its files that
+// is ingested.
+type Extractor interface {
+	// Extract returns the document of a version from one of its files; nil if the file does not tell. The file came from an upstream
+	// and is stored whatever Extract says; an error is logged.
+	Extract(id registry.VersionID, name string, file Staged) ([]byte, error)
+}
+
 // Remote is optional: how the format's public registries are read. It is sequential code over cached documents.
 type Remote interface {
 	// Package lists what the upstream has of a package: ErrNotFound if nothing. Assets have Source, Size (-1 if unknown) and
@@ -51,8 +59,10 @@ type Remote interface {
 type Traits struct {
 	Name           registry.Format
 	Grows          Growth
+	Follows        bool     // retained versions take further assets, and flags, from where they came from (Python)
 	Unfinished     bool     // versions may be published in parts
 	NoUpstream     bool     // never resolved through upstreams or connections
+	MarksUnlisted  bool     // lists have Unlisted versions too, marked as such by the format: "yanked", "listed": false
 	PublishActions []string // actions of the permissions reference that a publish needs, all of them
 	Presets        []Preset
 	MaxAsset       int64 // bytes of one asset; 0: the registry's limit alone
@@ -71,8 +81,9 @@ const (
 
 // Preset is an external connection that every registry knows, for example public:npmjs.
 type Preset struct {
-	Name string
-	URL  string
+	Name  string
+	URL   string
+	Hosts []string // further hosts that its documents name for files
 }
 
 // Names is the identity of packages, pure. Everything that is stored or authorised went through it. Errors wrap ErrInvalid.
@@ -250,7 +261,7 @@ type Edit struct {
 type PackageView struct {
 	ID       registry.PackageID
 	Display  string
-	Versions []*registry.Version // visible in lists, ascending by Names.Compare; for Own: every version
+	Versions []*registry.Version // visible in lists, ascending by Names.Compare; for Own: every version; see Traits.MarksUnlisted
 	Tags     map[string]string   // merged by the guide's rule; tags of versions not in Versions are left out
 	Controls registry.OriginControls
 	Revision int64     // of the package row in the requested repository; 0 if it has none
@@ -308,6 +319,7 @@ type RemoteAsset struct {
 	Want   registry.Digests
 	Verify func(Staged) error // optional: further checks before anything is stored
 	Info   []byte
+	Hidden bool // served, but not in lists
 }
 
 // Source reads documents of one external connection through the registry's cache.

@@ -19,8 +19,11 @@ const (
 // assetCacheControl: the bytes of an asset of a version never change. A format whose assets do sets its own before ServeAsset.
 const assetCacheControl = "private, max-age=31536000, immutable"
 
-// restKey is the path value that carries Rest. It is no name that a pattern of the server may use.
-const restKey = "packhouse rest"
+// The path values that carry Rest and Address. They are no names that a pattern of the server may use.
+const (
+	restKey    = "packhouse rest"
+	addressKey = "packhouse address"
+)
 
 // WithRest notes the escaped path below the repository, without a leading slash, for Rest. The server calls it once, before Serve.
 func WithRest(r *http.Request, rest string) *http.Request {
@@ -30,6 +33,16 @@ func WithRest(r *http.Request, rest string) *http.Request {
 
 // Rest returns the escaped path below the repository, without a leading slash.
 func Rest(r *http.Request) string { return r.PathValue(restKey) }
+
+// WithAddress notes the absolute address of the repository for Address. The server calls it before an ErrorWriter writes.
+func WithAddress(r *http.Request, address string) *http.Request {
+	r.SetPathValue(addressKey, address)
+	return r
+}
+
+// Address returns the absolute address of the request's repository for an ErrorWriter, without a slash at the end; "" if the request
+// named none. It has the base that Repository.URL would have, never what a Host header made up.
+func Address(r *http.Request) string { return r.PathValue(addressKey) }
 
 // ServeDocument answers a GET or HEAD with a prepared document. Only If-None-Match makes it a 304: a document also changes when
 // configuration does, and twice within the second that dates have, so that If-Modified-Since would hide changes.

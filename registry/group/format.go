@@ -33,7 +33,9 @@ func formatOf(name string) (format, bool) {
 		return format{name, none, normalPython}, true
 	case "nuget":
 		return format{name, none, strings.ToLower}, true
-	case "cargo", "ruby":
+	case "cargo": // the index has names in lower case only
+		return format{name, none, strings.ToLower}, true
+	case "ruby":
 		return format{name, none, nil}, true
 	}
 	return format{}, false

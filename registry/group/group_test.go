@@ -55,7 +55,7 @@ func TestPatterns(t *testing.T) {
 		"/npm/scope/anycompany~": "/npm/scope/anycompany~", "/npm//AsyncStorage$": "/npm//AsyncStorage%24", "/npm//anycompany-spicy-client$": "/npm//anycompany-spicy-client%24",
 		"/npm/space/foo-*": "/npm/space/foo-%2a", "/maven/com.*": "/maven/com.%2a", "/npm//*": "/npm//%2a", "/pypi//requests$": "/pypi//requests%24",
 		"/pypi//foo-*": "/pypi//foo-%2a", "/generic/ns/na%me$": "/generic/ns/na%25me%24", "/npm//a*b$c~": "/npm//a%2ab%24c~", "/swift/scope/name$": "/swift/scope/name%24",
-		"/npm//%2a$": "/npm//%252a%24", "/npm//é~": "/npm//é~", "/npm//e\u0301~": "/npm//e\u0301~", "/cargo//Serde$": "/cargo//Serde%24",
+		"/npm//%2a$": "/npm//%252a%24", "/npm//é~": "/npm//é~", "/npm//e\u0301~": "/npm//e\u0301~", "/ruby//Serde$": "/ruby//Serde%24",
 	} {
 		p := must(t, text)
 		if p.String() != text || p.Encoded() != encoded {

@@ -62,6 +62,8 @@ type Reader interface {
 	Packages(ctx context.Context, repositories []RepositoryID, id registry.PackageID) ([]*Package, error)
 	// Versions returns versions of the given package rows with documents and assets (two queries). keys nil: all versions.
 	Versions(ctx context.Context, packages []PackageRow, keys []string) ([]*Version, error)
+	// Heads returns all versions of a package row without documents, flags and assets, in no order (one query).
+	Heads(ctx context.Context, p PackageRow) ([]*Version, error)
 	// Find returns versions registered under a lookup key.
 	Find(ctx context.Context, repositories []RepositoryID, f registry.Format, kind, key string) ([]*Version, error)
 	// List pages through packages ordered by (namespace, name, repository) with byte order. next is nil at the end.
@@ -69,18 +71,21 @@ type Reader interface {
 	// Derived returns kept index entries of a repository; PutDerived replaces some. A cache: losing rows costs time only.
 	Derived(ctx context.Context, repository RepositoryID, f registry.Format, kind string) ([]Derived, error)
 	PutDerived(ctx context.Context, repository RepositoryID, f registry.Format, kind string, rows []Derived) error
+	// Usage returns how many bytes the assets of a domain take, each counted once.
+	Usage(ctx context.Context, d DomainID) (bytes int64, err error)
 	// Blob finds the bytes of a digest in a domain: nil if there are none, or if they are condemned or damaged.
 	Blob(ctx context.Context, d DomainID, sha256 string) (*Blob, error)
 }
 
 // ListQuery selects packages. Prefixes are byte ranges.
 type ListQuery struct {
-	Format       registry.Format
-	HasNamespace bool
-	Namespace    string
-	NamePrefix   string
-	After        *ListCursor
-	Limit        int // 1 to 1000; 0: 1000
+	Format          registry.Format
+	HasNamespace    bool
+	Namespace       string
+	NamespacePrefix string
+	NamePrefix      string
+	After           *ListCursor
+	Limit           int // 1 to 1000; 0: 1000
 }
 
 // ListCursor is a place in a list.

@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // Evaluate decides (user guide, "Interaction between repository and domain policies"):
 //
 //   - an explicit deny in any policy that bears on the request wins;
@@ -26,6 +28,50 @@ func Evaluate(r Request) Decision {
 		e.identity.always, e.identity.now = true, true
 	}
 	return e.decide()
+}
+
+// Could says whether the principal could be allowed the action on some resource like the one of the request, whatever it is called and
+// whatever else the request is: only what is denied for every resource and every request is ruled out. It is for questions that come
+// before the name is known; Evaluate answers once it is.
+func Could(r Request) bool {
+	if r.Principal.Anonymous() {
+		return false
+	}
+	e := evaluation{scope: scopeOf(&r), ceiling: r.Policies.Endpoint != nil}
+	if e.scope.barred != 0 {
+		return false
+	}
+	denied := false
+	some := func(policies ...*Policy) (allowed bool) {
+		for _, p := range policies {
+			for i := range p.list() {
+				switch s := &p.statements[i]; {
+				case !s.about(&r):
+				case !s.deny:
+					allowed = true
+				case len(s.conditions) == 0 && !s.notResource && slices.ContainsFunc(s.resources, func(p pattern) bool { return p.raw == "*" }):
+					denied = true
+				}
+			}
+		}
+		return allowed
+	}
+	identity, resource, endpoint := some(r.Policies.Identity...) || r.Principal.Root, false, some(r.Policies.Endpoint)
+	if e.scope.domainPolicy {
+		resource = some(r.Policies.Domain)
+	}
+	if e.scope.repositoryPolicy {
+		resource = some(r.Policies.Repository) || resource
+	}
+	return !denied && e.join(identity, resource, endpoint)
+}
+
+// list is nil for no policy.
+func (p *Policy) list() []statement {
+	if p == nil {
+		return nil
+	}
+	return p.statements
 }
 
 // scope is which policies bear on a request and what they are to it.

@@ -24,3 +24,10 @@ func Managed(name string) (*Policy, error) {
 	}
 	return Compile("managed policy "+name, Identity, &Document{Version: Version, Statements: []Statement{first, bearerStatement()}})
 }
+
+// Named returns the policy under another name for traces.
+func (p *Policy) Named(name string) *Policy {
+	q := *p
+	q.name = name
+	return &q
+}

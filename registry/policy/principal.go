@@ -51,6 +51,19 @@ func (p Principal) kind() string {
 	return ""
 }
 
+// ParsePrincipal reads the ARN of the root of an account, a user, a role or a session.
+func ParsePrincipal(arn string) (Principal, error) {
+	pattern, err := compilePrincipal(arn)
+	if err != nil {
+		return Principal{}, err
+	}
+	_, account, resource, ok := splitARN(arn)
+	if !ok || pattern.everybody {
+		return Principal{}, fmt.Errorf("%q is not the ARN of a principal", arn)
+	}
+	return Principal{ARN: arn, Account: account, Root: resource == "root"}, nil
+}
+
 // principalPattern is whom a statement is about.
 type principalPattern struct {
 	everybody bool

@@ -9,6 +9,7 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/group"
 	"packhouse.dev/packhouse/registry/metadata"
 )
 
@@ -33,6 +34,11 @@ func (v *View) Asset(ctx context.Context, id registry.VersionID, name string, mo
 	if err := v.owns(id.Package); err != nil {
 		return nil, err
 	}
+	return v.asset(ctx, id, name, mode)
+}
+
+// asset is Asset for those who may.
+func (v *View) asset(ctx context.Context, id registry.VersionID, name string, mode format.AssetMode) (*format.Asset, error) {
 	key := cacheKey{repository: v.rc.row.ID, id: id.Package, kind: "asset\x00" + id.Version + "\x00" + name}
 	for range tries {
 		if e := v.s.cache.get(key, v.rc, v.s.now()); e != nil {
@@ -56,7 +62,10 @@ func (v *View) lookAsset(ctx context.Context, key cacheKey, id registry.VersionI
 	if mode == format.Stat {
 		return &format.Asset{Asset: f.asset, Version: f.version, Modified: modified(f.version)}, nil
 	}
-	if f.from == nil {
+	switch {
+	case f.from == nil && !f.asset.Listed:
+		return v.s.openSide(ctx, v.rc, f)
+	case f.from == nil:
 		return v.s.openRemote(ctx, v.rc, f)
 	}
 	if f.step.Repository == 0 && f.from == f.row {
@@ -64,7 +73,7 @@ func (v *View) lookAsset(ctx context.Context, key cacheKey, id registry.VersionI
 		mark.keep(made{value: own, size: int64(len(f.version.Document)) + 1<<10, keep: true})
 		return v.openOwn(ctx, own, mode)
 	}
-	if f.missed == nil { // else another place may be the one that decides
+	if f.missed == nil && f.asset.Listed { // else another place may be the one that decides; or only metadata is looked at
 		if err := v.s.retain(ctx, v.rc, f); err != nil {
 			return nil, err
 		}
@@ -141,7 +150,14 @@ func fillFrom(tx metadata.Tx, mine *metadata.Version, f *found) error {
 // arrive makes sure of the package in a repository that a version comes into from upstream, and decides again whether it may: what
 // the row says now is the word of whoever was first.
 func (s *Service) arrive(tx metadata.Tx, rc *repoConfig, id registry.PackageID, by registry.Arrival, display, summary string) (*metadata.Package, error) {
-	p, created, err := tx.EnsurePackage(rc.row.ID, id, display, registry.DefaultControls(by, false), metadata.ByArrival)
+	m, way := rc.group(id), group.InternalUpstream
+	if by == registry.ArrivalExternal {
+		way = group.ExternalUpstream
+	}
+	if !m.Allows(way, rc.doc.Name) {
+		return nil, fmt.Errorf("%w: %s", registry.ErrBlocked, m.Explain(id, way, rc.doc.Name))
+	}
+	p, created, err := tx.EnsurePackage(rc.row.ID, id, display, registry.DefaultControls(by, m.Restricts()), metadata.ByArrival)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const (
 	eventPublished event = "published"
 	eventIngested  event = "ingested"
 	eventRetained  event = "retained"
+	eventCopied    event = "copied"
 	eventEdited    event = "edited"
 	eventDeleted   event = "deleted"
 	eventTagged    event = "tagged"

@@ -45,6 +45,7 @@ func (v *View) makeDocument(ctx context.Context, key cacheKey, render func(*form
 	if err != nil {
 		return made{}, err
 	}
+	v.s.keepFollowed(ctx, r)
 	view, err := v.s.view(r, v.URL)
 	if err != nil {
 		return made{}, err
@@ -134,7 +135,7 @@ func (v *View) Own(ctx context.Context, id registry.PackageID) (*format.PackageV
 		return nil, err
 	}
 	out := &format.PackageView{
-		ID: id, Display: row.Display, Tags: row.Tags, Controls: v.rc.override(id).effective(row), Revision: row.Revision,
+		ID: id, Display: row.Display, Tags: row.Tags, Controls: v.rc.joined(v.rc.override(id).effective(row), id), Revision: row.Revision,
 		Modified: row.ModifiedAt, URL: v.URL,
 	}
 	for _, ver := range versions {

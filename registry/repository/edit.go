@@ -168,7 +168,7 @@ func (v *View) Delete(ctx context.Context, id registry.VersionID) error {
 // audited notes who changed what, once it is so.
 func (v *View) audited(ctx context.Context, what string, id registry.PackageID, err error) error {
 	if err == nil {
-		v.s.log.InfoContext(ctx, what, "principal", v.principal.ARN, "repository", v.rc.arn, "package", id.String())
+		v.s.log.InfoContext(ctx, what, "principal", v.caller.Principal.ARN, "repository", v.rc.arn, "package", id.String())
 	}
 	return err
 }

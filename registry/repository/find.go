@@ -20,6 +20,8 @@ type place struct {
 	row     *metadata.Version   // a repository's; nil: a connection's
 	version *registry.Version   // nil: nowhere
 	copies  []*metadata.Version // further rows of the same origin that the search reaches, nearest first
+	near    int                 // so many of copies have nothing in the way; only those may have further files of the version
+	closed  bool                // something is in the way to the origin: a row that is hidden, or of another origin
 	missed  error               // a connection that was to be asked before could not be
 }
 
@@ -30,8 +32,10 @@ func (s *Service) place(ctx context.Context, l *located, key string) (*place, er
 		return nil, err
 	}
 	p := &place{}
+	reached := false // the connection that the row came from
 	for _, st := range l.steps {
 		if st.Connection != "" {
+			reached = reached || p.row != nil && l.connection(st).Identity() == p.row.Origin.EntryUID
 			if p.version == nil {
 				if err := s.placeRemote(ctx, l, st, key, p); err != nil {
 					return nil, err
@@ -46,6 +50,11 @@ func (s *Service) place(ctx context.Context, l *located, key string) (*place, er
 			p.step, p.row, p.version = st, rows[at], &rows[at].Version
 		case p.version.Origin.EntryUID == rows[at].Origin.EntryUID && rows[at].Status.Served():
 			p.copies = append(p.copies, rows[at])
+			if !p.closed {
+				p.near = len(p.copies)
+			}
+		default:
+			p.closed = p.closed || !reached
 		}
 	}
 	return p, nil
@@ -142,8 +151,8 @@ func servable(v *registry.Version) error {
 
 // whyNot tells a version that nobody has from one that origin controls keep away.
 func (s *Service) whyNot(l *located, id registry.VersionID) error {
-	if l.cut(0) && len(l.rc.plan.Names())+len(l.rc.plan.Connections(0)) > 1 {
-		return fmt.Errorf("%w: version %s is not in repository %s, and the package's origin controls block upstream versions", registry.ErrNotFound, id, l.rc.doc.Name)
+	if why := l.keptAway(); why != "" {
+		return fmt.Errorf("%w: version %s is not in repository %s, and %s", registry.ErrNotFound, id, l.rc.doc.Name, why)
 	}
 	return fmt.Errorf("%w: version %s", registry.ErrNotFound, id)
 }
@@ -153,7 +162,11 @@ func (f *found) stored(name string) bool {
 	if f.row == nil {
 		return false
 	}
-	for _, v := range append([]*metadata.Version{f.row}, f.copies...) {
+	copies := f.copies
+	if f.version.Asset(name) == nil {
+		copies = copies[:f.near]
+	}
+	for _, v := range append([]*metadata.Version{f.row}, copies...) {
 		for i := range v.Assets {
 			if a := v.Assets[i]; a.Name == name && a.Stored {
 				f.asset, f.from, f.file = a, v, v.Files[i]
@@ -192,7 +205,7 @@ func (s *Service) findRemote(ctx context.Context, f *found, name string) error {
 		return nil
 	}
 	remote, ok := s.formats[f.l.id.Format].(format.Remote)
-	if !ok || s.formats[f.l.id.Format].Traits().Grows == format.GrowsNever {
+	if !ok || f.closed || s.formats[f.l.id.Format].Traits().Grows == format.GrowsNever {
 		return notThere
 	}
 	rec := s.recorder(f.l.rc.domain, conn, external.SourceOptions{MaxAge: -1})
@@ -203,7 +216,7 @@ func (s *Service) findRemote(ctx context.Context, f *found, name string) error {
 	if err != nil {
 		return err
 	}
-	f.asset = registry.Asset{Name: name, Size: got.Size, Digests: got.Want, Source: got.URL, Info: got.Info}
+	f.asset = registry.Asset{Name: name, Size: got.Size, Digests: got.Want, Listed: !got.Hidden, Source: got.URL, Info: got.Info}
 	f.fetch = &fetch{conn: conn, owner: step.Repository, asset: *got}
 	return nil
 }

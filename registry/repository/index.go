@@ -213,6 +213,7 @@ func (v *View) inputs(rows []*metadata.Package) []byte {
 		o := m.override(rows[0].ID)
 		field(h, []byte(o.publish+" "+o.upstream))
 	}
+	field(h, fmt.Appendf(nil, "%v", v.rc.ways(rows[0].ID)))
 	return h.Sum(nil)
 }
 

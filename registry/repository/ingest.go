@@ -59,6 +59,8 @@ type flight struct {
 	size   int64 // as announced; -1 unknown
 	err    error // instead of spool
 
+	document []byte // read from the bytes, where lists have none
+
 	done    chan struct{}
 	outcome error                           // nil: the bytes are what was announced and are stored
 	refused map[metadata.RepositoryID]error // targets beside the owner that did not take the version
@@ -165,7 +167,7 @@ func (s *Service) fly(fl *flight) {
 	if err != nil {
 		s.log.Warn("file of an external connection was not ingested",
 			"connection", fl.conn.Name, "version", fl.version.ID.String(), "asset", fl.asset.Name, "error", err)
-		err = fl.reason(err)
+		err = refusal(fl.conn, fl.asset.Name, err)
 	}
 	s.flights.mu.Lock()
 	delete(s.flights.m, fl.key)
@@ -194,14 +196,14 @@ func (s *Service) fly(fl *flight) {
 	}
 }
 
-// reason is what clients are told. An address that is refused will be refused again, and only an administrator can change that, so
+// refusal is what clients are told. An address that is refused will be refused again, and only an administrator can change that, so
 // that it is no outage; which address it is, is for the log.
-func (fl *flight) reason(err error) error {
+func refusal(conn *config.Connection, asset string, err error) error {
 	if !errors.Is(err, external.ErrRefused) {
 		return err
 	}
 	return fmt.Errorf("%w: %s announces %s at an address that external connection %s may not fetch from; an administrator finds it in the log and can add its host to the connection's hosts",
-		registry.ErrBlocked, fl.conn.Name, fl.asset.Name, fl.conn.Name)
+		registry.ErrBlocked, conn.Name, asset, conn.Name)
 }
 
 func (s *Service) download(fl *flight) error {
@@ -233,7 +235,23 @@ func (s *Service) download(fl *flight) error {
 	if err := verify(fl, spool); err != nil {
 		return fmt.Errorf("%w: %w", registry.ErrUnavailable, err)
 	}
+	s.extract(fl)
 	return s.ingest(ctx, fl)
+}
+
+// extract reads the version's document from its file, if the upstream's list had none. The file is what it is also without.
+func (s *Service) extract(fl *flight) {
+	x, ok := s.formats[fl.version.ID.Package.Format].(format.Extractor)
+	if !ok || len(fl.version.Document) > 0 {
+		return
+	}
+	document, err := guardRemote(func() ([]byte, error) { return x.Extract(fl.version.ID, fl.asset.Name, fl.spool) })
+	if err != nil {
+		s.log.Warn("metadata was not read from a file of an external connection",
+			"connection", fl.conn.Name, "version", fl.version.ID.String(), "asset", fl.asset.Name, "error", err)
+		return
+	}
+	fl.document = document
 }
 
 // verify compares what came with what was announced.
@@ -271,7 +289,11 @@ func (s *Service) ingest(ctx context.Context, fl *flight) error {
 	_, err := s.keeper.Commit(ctx, fl.dc.row.ID, []content.Item{{Staged: fl.spool}}, func(tx metadata.Tx, blobs []metadata.BlobRow) error {
 		clear(fl.refused)
 		for i, rc := range fl.targets {
-			err := s.ingestInto(tx, rc, fl, blobs[0])
+			by := registry.ArrivalExternal
+			if i > 0 { // it takes the version from the owner of the connection
+				by = registry.ArrivalInternalUpstream
+			}
+			err := s.ingestInto(tx, rc, by, fl, blobs[0])
 			switch {
 			case err == nil:
 			case i > 0 && (errors.Is(err, registry.ErrBlocked) || errors.Is(err, errAgain)):
@@ -285,9 +307,9 @@ func (s *Service) ingest(ctx context.Context, fl *flight) error {
 	return err
 }
 
-func (s *Service) ingestInto(tx metadata.Tx, rc *repoConfig, fl *flight, bytes metadata.BlobRow) error {
+func (s *Service) ingestInto(tx metadata.Tx, rc *repoConfig, by registry.Arrival, fl *flight, bytes metadata.BlobRow) error {
 	id := fl.version.ID
-	p, err := s.arrive(tx, rc, id.Package, registry.ArrivalExternal, fl.display, fl.summary)
+	p, err := s.arrive(tx, rc, id.Package, by, fl.display, fl.summary)
 	if err != nil {
 		return err
 	}
@@ -331,6 +353,9 @@ func (s *Service) ingestedVersion(fl *flight, bytes metadata.BlobRow) metadata.N
 	if out.PublishedAt.IsZero() {
 		out.PublishedAt = now
 	}
+	if len(out.Document) == 0 {
+		out.Document = fl.document
+	}
 	has := false
 	for _, a := range v.Assets {
 		if a.Name == fl.asset.Name {
@@ -370,10 +395,15 @@ func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
 	s.background.Go(func() {
 		left := int64(importBudget)
 		for _, a := range v.Assets {
-			if left -= max(a.Size, 0); left < 0 {
+			now := s.asDeclared(rc) // what is blocked meanwhile is not asked for any more
+			if left -= max(a.Size, 0); left < 0 || now == nil {
 				break
 			}
-			if err := s.importAsset(s.stopping, rc, v.ID, a.Name); err != nil {
+			err := errAgain
+			for try := 0; try < tries && errors.Is(err, errAgain); try++ { // a flight of somebody else ended just then
+				err = s.importAsset(s.stopping, now, v.ID, a.Name)
+			}
+			if err != nil {
 				s.log.Warn("file of a retained version was not imported", "repository", rc.arn, "version", v.ID.String(), "asset", a.Name, "error", err)
 			}
 		}
@@ -381,6 +411,18 @@ func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
 		defer s.flights.mu.Unlock()
 		delete(s.flights.imports, key)
 	})
+}
+
+// asDeclared is a repository as it is declared now, nil if it is not served any more.
+func (s *Service) asDeclared(rc *repoConfig) *repoConfig {
+	d := s.current.Load().domains[rc.domain.doc.Ref()]
+	if d == nil {
+		return nil
+	}
+	if now := d.repos[rc.doc.Name]; now != nil && now.row.ID == rc.row.ID {
+		return now
+	}
+	return nil
 }
 
 // importAsset makes the repository have the bytes of one asset.

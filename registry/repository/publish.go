@@ -14,15 +14,14 @@ import (
 	"packhouse.dev/packhouse/registry/blob"
 	"packhouse.dev/packhouse/registry/content"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/group"
 	"packhouse.dev/packhouse/registry/metadata"
+	"packhouse.dev/packhouse/registry/policy"
 )
 
 // Stage implements format.Publisher.
 func (v *View) Stage(ctx context.Context, hint registry.PackageID, r io.Reader) (format.Staged, error) {
-	if hint == (registry.PackageID{}) {
-		hint = registry.PackageID{Format: v.traits.Name, Name: "*"} // may anything be published here?
-	}
-	if err := v.mayPublish(hint); err != nil {
+	if err := v.mayStage(hint); err != nil {
 		return nil, err
 	}
 	limit := v.s.maxAsset(v.traits.Name)
@@ -53,15 +52,34 @@ func (r readerWithContext) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// mayPublish asks for every action that a publish of the format needs.
+// publishActions are those that a publish of the format needs, all of them.
+func (v *View) publishActions() []string {
+	if len(v.traits.PublishActions) == 0 {
+		return []string{actionPublish}
+	}
+	return v.traits.PublishActions
+}
+
 func (v *View) mayPublish(id registry.PackageID) error {
-	for _, action := range v.traits.PublishActions {
+	for _, action := range v.publishActions() {
 		if err := v.may(action, id); err != nil {
 			return err
 		}
 	}
-	if len(v.traits.PublishActions) == 0 {
-		return v.may(actionPublish, id)
+	return nil
+}
+
+// mayStage asks whether a file may be uploaded at all. Where the address does not say of which package it is, permission for any will
+// do: Publish asks again for the one that it is.
+func (v *View) mayStage(hint registry.PackageID) error {
+	if hint != (registry.PackageID{}) {
+		return v.mayPublish(hint)
+	}
+	for _, action := range v.publishActions() {
+		q := v.request(action, registry.PackageID{Format: v.traits.Name, Name: "*"})
+		if d := policy.Evaluate(q); !d.Allowed() && !policy.Could(q) {
+			return permitted(d, &q)
+		}
 	}
 	return nil
 }
@@ -146,15 +164,18 @@ func (p *publishing) check() error {
 	return nil
 }
 
-// allowsPublish decides by origin controls; row nil: nothing of the package arrived yet.
+// allowsPublish decides by origin controls, of the package and of its group; row nil: nothing of the package arrived yet.
 func (v *View) allowsPublish(id registry.VersionID, row *metadata.Package) error {
+	if m := v.rc.group(id.Package); !m.Allows(group.Publish, v.rc.doc.Name) {
+		return fmt.Errorf("%w: %s", registry.ErrBlocked, m.Explain(id.Package, group.Publish, v.rc.doc.Name))
+	}
 	declared := v.rc.override(id.Package)
 	if declared.effective(row).MayPublish() {
 		return nil
 	}
 	why := "its versions come from upstream"
 	if declared.publish != "" {
-		why = "a PackageOriginConfiguration says so"
+		why = declared.by + " says so"
 	}
 	return fmt.Errorf("%w: the origin controls of package %s in repository %s do not allow publishing (%s)", registry.ErrBlocked, id.Package, v.rc.doc.Name, why)
 }
@@ -201,7 +222,18 @@ func (p *publishing) fits(v *registry.Version) (missing []int, err error) {
 	default:
 		return nil, fmt.Errorf("%w: the version exists and takes no further files; publish a new version instead", registry.ErrAlreadyExists)
 	}
-	if limit := p.v.snap.limits.AssetsPerVersion; len(v.Assets)+len(missing) > limit {
+	listed := 0
+	for _, a := range v.Assets {
+		if a.Listed {
+			listed++
+		}
+	}
+	for _, i := range missing {
+		if !p.Assets[i].Hidden {
+			listed++
+		}
+	}
+	if limit := p.v.snap.limits.AssetsPerVersion; listed > limit {
 		return nil, fmt.Errorf("%w: a package version may have at most %d assets", registry.ErrQuotaExceeded, limit)
 	}
 	return missing, nil
@@ -258,7 +290,8 @@ func (p *publishing) reachable(ctx context.Context, l *located) error {
 func (p *publishing) write(tx metadata.Tx, blobs []metadata.BlobRow) error {
 	v, id := p.v, p.ID.Package
 	p.created, p.version = false, nil
-	row, created, err := tx.EnsurePackage(v.rc.row.ID, id, p.Display, registry.DefaultControls(registry.ArrivalPublish, false), metadata.ByArrival)
+	controls := registry.DefaultControls(registry.ArrivalPublish, v.rc.group(id).Restricts())
+	row, created, err := tx.EnsurePackage(v.rc.row.ID, id, p.Display, controls, metadata.ByArrival)
 	if err != nil {
 		return err
 	}
@@ -388,7 +421,7 @@ func (p *publishing) grow(tx metadata.Tx, old *metadata.Version, blobs []metadat
 
 func (p *publishing) audit(ctx context.Context) {
 	args := []any{
-		"principal", p.v.principal.ARN, "repository", p.v.rc.arn, "package", p.ID.Package.String(), "version", p.ID.Version, "created", p.created,
+		"principal", p.v.caller.Principal.ARN, "repository", p.v.rc.arn, "package", p.ID.Package.String(), "version", p.ID.Version, "created", p.created,
 	}
 	if p.unjudged != nil {
 		// The guide permits it ("CodeArtifact behavior when an external repository is not available"); somebody should know.

@@ -10,6 +10,7 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/group"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/upstream"
 )
@@ -18,8 +19,10 @@ import (
 type located struct {
 	rc    *repoConfig
 	id    registry.PackageID
+	group group.Match
 	rows  []*metadata.Package // by index in the plan; nil where there is none
 	steps []upstream.Step     // in search order, without what is cut
+	shut  []upstream.Step     // that the package group keeps away, in search order
 }
 
 // own is the row in the requested repository itself, nil if there is none.
@@ -28,6 +31,28 @@ func (l *located) own() *metadata.Package { return l.rows[0] }
 // controls returns the effective origin controls at a repository of the plan.
 func (l *located) controls(i int) registry.OriginControls {
 	return l.rc.members[i].override(l.id).effective(l.rows[i])
+}
+
+// open says whether the package group lets versions come by a step of the search. From an upstream repository they come into the one
+// that is asked, which retains them; from a connection, into its owner (readings A15).
+func (l *located) open(st upstream.Step) bool {
+	if st.Repository != 0 && !l.group.Allows(group.InternalUpstream, l.rc.doc.Name) {
+		return false
+	}
+	return !isConnection(st) || l.group.Allows(group.ExternalUpstream, l.rc.members[st.Repository].doc.Name)
+}
+
+// keptAway says what keeps the search from places of the plan; "" if nothing does.
+func (l *located) keptAway() string {
+	switch {
+	case l.cut(0) && len(l.rc.plan.Names())+len(l.rc.plan.Connections(0)) > 1:
+		return fmt.Sprintf("the origin controls of the package in repository %s block upstream versions", l.rc.doc.Name)
+	case len(l.shut) == 0:
+		return ""
+	case l.shut[0].Repository != 0 && !l.group.Allows(group.InternalUpstream, l.rc.doc.Name):
+		return l.group.Explain(l.id, group.InternalUpstream, l.rc.doc.Name)
+	}
+	return l.group.Explain(l.id, group.ExternalUpstream, l.rc.members[l.shut[0].Repository].doc.Name)
 }
 
 func (l *located) cut(i int) bool { return !l.controls(i).MayComeFromUpstream() }
@@ -57,7 +82,7 @@ func (s *Service) locate(ctx context.Context, rc *repoConfig, id registry.Packag
 
 // located applies origin controls to the search of a package whose rows in the plan are given.
 func (s *Service) located(rc *repoConfig, id registry.PackageID, rows []*metadata.Package) *located {
-	l := &located{rc: rc, id: id, rows: make([]*metadata.Package, len(rc.ids))}
+	l := &located{rc: rc, id: id, group: rc.group(id), rows: make([]*metadata.Package, len(rc.ids))}
 	for _, row := range rows {
 		if i := slices.Index(rc.ids, row.Repository); i >= 0 {
 			l.rows[i] = row
@@ -65,7 +90,10 @@ func (s *Service) located(rc *repoConfig, id registry.PackageID, rows []*metadat
 	}
 	owned, alone := l.owned(), s.formats[id.Format].Traits().NoUpstream
 	rc.plan.Search(func(i int) bool { return alone || l.cut(i) }, func(st upstream.Step) bool {
-		if !isConnection(st) || !owned {
+		switch {
+		case !l.open(st):
+			l.shut = append(l.shut, st)
+		case !isConnection(st) || !owned:
 			l.steps = append(l.steps, st)
 		}
 		return true
@@ -96,7 +124,9 @@ type resolved struct {
 	*located
 	versions map[string]*registry.Version // by key; the first place that has a version decides, whatever its status
 	remotes  map[string]*remote           // by connection name; absent where it could not be asked
-	uses     []sourceUse
+	// following are the versions that follow the place they came from, by key; nil in formats that do not.
+	following map[string]*following
+	uses      []sourceUse
 	currency
 	partial bool
 	why     error  // of partial
@@ -117,6 +147,9 @@ func (s *Service) resolve(ctx context.Context, rc *repoConfig, id registry.Packa
 func (s *Service) merge(ctx context.Context, l *located) (*resolved, error) {
 	rc := l.rc
 	r := &resolved{located: l, versions: map[string]*registry.Version{}, remotes: map[string]*remote{}, edited: make([]bool, len(rc.ids))}
+	if s.formats[l.id.Format].Traits().Follows {
+		r.following = map[string]*following{}
+	}
 	rows, err := s.store.Versions(ctx, l.packageRows(), nil)
 	if err != nil {
 		return nil, err
@@ -129,6 +162,9 @@ func (s *Service) merge(ctx context.Context, l *located) (*resolved, error) {
 		if st.Connection == "" {
 			for _, v := range byRepository[rc.ids[st.Repository]] {
 				r.add(&v.Version)
+				if r.following != nil {
+					r.followRow(v)
+				}
 				r.edited[st.Repository] = r.edited[st.Repository] || v.Origin.Type == registry.Internal
 			}
 			continue
@@ -137,6 +173,7 @@ func (s *Service) merge(ctx context.Context, l *located) (*resolved, error) {
 			return nil, err
 		}
 	}
+	r.followed()
 	return r, nil
 }
 
@@ -144,6 +181,9 @@ func (r *resolved) add(v *registry.Version) {
 	if _, taken := r.versions[v.ID.Version]; !taken {
 		r.versions[v.ID.Version] = v
 		r.size += int64(len(v.Document)) + 512
+		for i := range v.Assets {
+			r.size += int64(len(v.Assets[i].Info))
+		}
 	}
 }
 
@@ -164,6 +204,7 @@ func (s *Service) addRemote(ctx context.Context, r *resolved, st upstream.Step) 
 	r.remotes[st.Connection] = rem
 	r.uses = append(r.uses, rem.uses...)
 	r.join(rem.currency)
+	r.followRemote(conn.Identity(), rem)
 	if rem.pkg != nil {
 		for _, v := range rem.pkg.Versions {
 			r.add(v)
@@ -175,9 +216,10 @@ func (s *Service) addRemote(ctx context.Context, r *resolved, st upstream.Step) 
 // view filters by status and merges tags. If nothing is left to list it is ErrNotFound, or what kept an upstream from being asked: an
 // outage must not look like a package that does not exist.
 func (s *Service) view(r *resolved, url func(string) string) (*format.PackageView, error) {
-	out := &format.PackageView{ID: r.id, Tags: map[string]string{}, Controls: r.controls(0), Stale: r.stale, Partial: r.partial, URL: url}
+	out := &format.PackageView{ID: r.id, Tags: map[string]string{}, Controls: r.rc.joined(r.controls(0), r.id), Stale: r.stale, Partial: r.partial, URL: url}
+	marks := s.formats[r.id.Format].Traits().MarksUnlisted
 	for _, v := range r.versions {
-		if v.Status.Listed() {
+		if v.Status.Listed() || marks && v.Status == registry.Unlisted {
 			out.Versions = append(out.Versions, v)
 		}
 	}
@@ -185,6 +227,9 @@ func (s *Service) view(r *resolved, url func(string) string) (*format.PackageVie
 		return nil, fmt.Errorf("package %s: %w", r.id, r.why)
 	}
 	if len(out.Versions) == 0 {
+		if why := r.keptAway(); why != "" {
+			return nil, fmt.Errorf("package %s: %w: %s", r.id, registry.ErrNotFound, why)
+		}
 		return nil, fmt.Errorf("package %s: %w", r.id, registry.ErrNotFound)
 	}
 	sortVersions(s.formats[r.id.Format].Names(), out.Versions)
@@ -207,6 +252,9 @@ func (s *Service) view(r *resolved, url func(string) string) (*format.PackageVie
 		out.Revision = row.Revision
 	}
 	for _, st := range r.rc.plan.Deepest(r.cut) {
+		if !slices.Contains(r.steps, st) {
+			continue
+		}
 		for tag, version := range r.tags(st) {
 			if _, taken := out.Tags[tag]; taken {
 				continue

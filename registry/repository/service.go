@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,6 +145,9 @@ func (s *Service) Format(name registry.Format) (format.Format, bool) {
 // Endpoints returns the base addresses in force.
 func (s *Service) Endpoints() []config.Endpoint { return s.current.Load().endpoints }
 
+// TrustedProxies returns the networks of proxies whose word counts about who called them.
+func (s *Service) TrustedProxies() []netip.Prefix { return s.current.Load().trusted }
+
 // Limits returns the limits in force.
 func (s *Service) Limits() config.Limits { return s.current.Load().limits }
 
@@ -265,6 +269,12 @@ func (s *Service) declare(ctx context.Context, out *Applied, docs Documents, dec
 	return nil
 }
 
+// storedRegistry is the registry's document, nil if nothing was ever declared.
+type storedRegistry struct {
+	doc    *config.Registry
+	digest string
+}
+
 // storedDomain is an active domain as the store remembers it.
 type storedDomain struct {
 	row          metadata.Domain
@@ -287,10 +297,11 @@ func (s *Service) reloadNow(ctx context.Context) ([]Problem, error) {
 
 func (s *Service) reloadLocked(ctx context.Context) ([]Problem, error) {
 	changes := s.changes.Load() // before reading: a change that comes while we read makes the snapshot old
-	var reg *config.Registry
+	before := s.current.Load()
+	var reg storedRegistry
 	last, err := s.store.Document(ctx, metadata.RegistryDomain)
 	if err == nil && last != nil {
-		reg, err = config.Decode[config.Registry](last.Body)
+		reg, err = decodeRegistry(last, before)
 	}
 	var domains []storedDomain
 	if err == nil {
@@ -299,7 +310,7 @@ func (s *Service) reloadLocked(ctx context.Context) ([]Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap, problems := compileSnapshot(reg, domains, s.formats)
+	snap, problems := compileSnapshot(reg, domains, s.formats, before)
 	snap.changes = changes
 	s.current.Store(snap)
 	return problems, nil
@@ -333,6 +344,15 @@ func (s *Service) readDomains(ctx context.Context) ([]storedDomain, error) {
 		out = append(out, storedDomain{row: row, doc: doc, digest: last.Digest, repositories: repos})
 	}
 	return out, nil
+}
+
+// decodeRegistry is decode for the registry's document.
+func decodeRegistry(last *metadata.Document, before *snapshot) (storedRegistry, error) {
+	if before != nil && before.digest == last.Digest {
+		return storedRegistry{before.registry, last.Digest}, nil
+	}
+	doc, err := config.Decode[config.Registry](last.Body)
+	return storedRegistry{doc, last.Digest}, err
 }
 
 // decode reads a document, or takes it from the snapshot that has the same one: most configurations change one domain of many.

@@ -6,18 +6,10 @@ import (
 	"strings"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/policy"
-)
-
-// The actions of the permissions reference that package endpoints need.
-const (
-	actionRead          = "codeartifact:ReadFromRepository"
-	actionPublish       = "codeartifact:PublishPackageVersion"
-	actionMetadata      = "codeartifact:PutPackageMetadata"
-	actionStatus        = "codeartifact:UpdatePackageVersionsStatus"
-	actionDeleteVersion = "codeartifact:DeletePackageVersions"
 )
 
 // Domain is a domain in the snapshot of one request.
@@ -62,22 +54,10 @@ type Request struct {
 	Repository string
 	Format     registry.Format
 	Principal  policy.Principal
-	Base       string // absolute address of the repository in the form of the request, without a slash at the end
+	Groups     []string       // of the principal, as its token says
+	Context    policy.Context // what conditions may ask of the request, as far as access.Caller has it
+	Base       string         // absolute address of the repository in the form of the request, without a slash at the end
 }
-
-// DeniedError says who may not do what. It unwraps to registry.ErrAccessDenied; its text is for the client.
-type DeniedError struct {
-	Principal, Action, Resource string
-	Decision                    policy.Decision
-}
-
-// Error begins with the sentence of the service API (readings 2.15).
-func (e *DeniedError) Error() string {
-	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", e.Principal, e.Action, e.Resource)
-}
-
-// Unwrap makes errors.Is(err, registry.ErrAccessDenied) true.
-func (e *DeniedError) Unwrap() error { return registry.ErrAccessDenied }
 
 // Open returns the view of a repository. Without any permission on it the answer is the same whether it exists or not.
 func (d *Domain) Open(_ context.Context, q Request) (*View, error) {
@@ -85,35 +65,26 @@ func (d *Domain) Open(_ context.Context, q Request) (*View, error) {
 	if !ok {
 		return nil, fmt.Errorf("package format %q: %w", q.Format, registry.ErrNotFound)
 	}
+	caller := access.Caller{Principal: q.Principal, Groups: q.Groups, Context: q.Context}
 	rc := d.cfg.repos[q.Repository]
 	if rc == nil {
-		owner := d.cfg.doc.Owner
-		arn := d.snap.arn("repository", owner, d.cfg.doc.Name+"/"+q.Repository)
-		if err := authorize(q.Principal, actionRead, arn, owner); err != nil {
+		if err := authorize(d.cfg.access.Repository(&caller, actionRead, q.Repository)); err != nil {
 			return nil, err
 		}
 		return nil, fmt.Errorf("repository %s in domain %s: %w", q.Repository, d.cfg.doc.Name, registry.ErrNotFound)
 	}
-	return &View{s: d.s, snap: d.snap, rc: rc, format: f, traits: f.Traits(), principal: q.Principal, base: q.Base}, nil
-}
-
-func authorize(p policy.Principal, action, resource, owner string) error {
-	r := policy.Request{Principal: p, Action: action, Resource: resource, Owner: owner}
-	if d := policy.Evaluate(r); !d.Allowed() {
-		return &DeniedError{Principal: p.ARN, Action: action, Resource: resource, Decision: d}
-	}
-	return nil
+	return &View{s: d.s, snap: d.snap, rc: rc, format: f, traits: f.Traits(), caller: caller, base: q.Base}, nil
 }
 
 // View is one repository seen by one principal, for one request. It implements format.Repository.
 type View struct {
-	s         *Service
-	snap      *snapshot
-	rc        *repoConfig
-	format    format.Format
-	traits    format.Traits
-	principal policy.Principal
-	base      string
+	s      *Service
+	snap   *snapshot
+	rc     *repoConfig
+	format format.Format
+	traits format.Traits
+	caller access.Caller
+	base   string
 }
 
 var _ format.Repository = (*View)(nil)
@@ -122,17 +93,7 @@ var _ format.Repository = (*View)(nil)
 func (v *View) URL(path string) string { return v.base + "/" + path }
 
 // Principal returns who asks, as an ARN.
-func (v *View) Principal() string { return v.principal.ARN }
-
-// mayRead asks for ReadFromRepository, which is per repository, never per package (readings 1.21).
-func (v *View) mayRead() error {
-	return authorize(v.principal, actionRead, v.rc.arn, v.rc.doc.Administrator)
-}
-
-// may asks for an action on a package of this repository.
-func (v *View) may(action string, id registry.PackageID) error {
-	return authorize(v.principal, action, v.snap.packageARN(v.rc, id), v.rc.doc.Administrator)
-}
+func (v *View) Principal() string { return v.caller.Principal.ARN }
 
 // owns refuses identities of another format: a format bug must not reach another format's rows.
 func (v *View) owns(id registry.PackageID) error {

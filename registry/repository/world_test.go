@@ -50,6 +50,9 @@ type world struct {
 	log   *lockedBuffer
 	clock *clock
 	dir   string
+	toy   format.Format
+
+	identities []config.IdentityPolicy // for apply
 }
 
 // clock is the time of freshness, moved by tests.
@@ -126,7 +129,13 @@ func (b *lockedBuffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); retur
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, log: &lockedBuffer{}, clock: &clock{}, dir: t.TempDir()}
+	return newWorldOf(t, formattest.Toy{})
+}
+
+// newWorldOf makes a world whose format "toy" is another.
+func newWorldOf(t *testing.T, toy format.Format) *world {
+	t.Helper()
+	w := &world{t: t, log: &lockedBuffer{}, clock: &clock{}, dir: t.TempDir(), toy: toy}
 	s, err := sql.OpenSQLite(t.Context(), filepath.Join(w.dir, "db"), sql.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +166,7 @@ func (w *world) service() *repository.Service {
 		w.t.Fatal(err)
 	}
 	s, err := repository.New(w.t.Context(), repository.Options{
-		Store: w.store, Keeper: keeper, External: client, Formats: []format.Format{formattest.Toy{}}, SpoolDir: w.t.TempDir(), Logger: log,
+		Store: w.store, Keeper: keeper, External: client, Formats: []format.Format{w.toy, formattest.Toy{As: "cargo"}}, SpoolDir: w.t.TempDir(), Logger: log,
 		Now: w.clock.now, AskTimeout: 300 * time.Millisecond,
 	})
 	if err != nil {
@@ -172,14 +181,23 @@ func (w *world) service() *repository.Service {
 	return s
 }
 
-// apply declares app → mid → store → upstream, as changed by edits.
+// apply declares app → mid → store → upstream, as changed by edits. Nothing in it may be wrong.
 func (w *world) apply(edits ...func(*config.Domain)) {
+	w.t.Helper()
+	if problems := w.declare(edits...); len(problems) > 0 {
+		w.t.Fatal(problems)
+	}
+}
+
+func (w *world) declare(edits ...func(*config.Domain)) []repository.Problem {
 	w.t.Helper()
 	d := config.Domain{Schema: config.Schema, Owner: account, Name: "d", Holder: "ns", Connections: []config.Connection{{
 		Name: "public:toy", Format: "toy", URL: w.up.URL + "/", AllowPrivateAddresses: true, RetainAll: true,
+	}, {
+		Name: "public:cargo", Format: "cargo", URL: w.up.URL + "/", AllowPrivateAddresses: true,
 	}}}
 	for _, r := range []config.Repository{
-		{Name: "app", Upstreams: []string{"mid"}}, {Name: "mid", Upstreams: []string{"store"}}, {Name: "store", Connections: []string{"public:toy"}}, {Name: "other"},
+		{Name: "app", Upstreams: []string{"mid"}}, {Name: "mid", Upstreams: []string{"store"}}, {Name: "store", Connections: []string{"public:toy", "public:cargo"}}, {Name: "other"},
 	} {
 		r.Administrator, r.AdministratorUID = account, "ns"
 		d.Repositories = append(d.Repositories, r)
@@ -187,10 +205,12 @@ func (w *world) apply(edits ...func(*config.Domain)) {
 	for _, e := range edits {
 		e(&d)
 	}
-	got, err := w.svc.Apply(w.t.Context(), repository.Documents{Registry: &config.Registry{Schema: config.Schema, Partition: "aws", Region: "local"}, Domains: []config.Domain{d}})
-	if err != nil || len(got.Problems) > 0 {
-		w.t.Fatal(err, got)
+	reg := &config.Registry{Schema: config.Schema, Partition: "aws", Region: "local", Identities: w.identities}
+	got, err := w.svc.Apply(w.t.Context(), repository.Documents{Registry: reg, Domains: []config.Domain{d}})
+	if err != nil {
+		w.t.Fatal(err)
 	}
+	return got.Problems
 }
 
 // repo changes one repository of the declaration.

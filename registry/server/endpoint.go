@@ -19,6 +19,7 @@ type endpoints struct {
 
 // endpoint is a base address.
 type endpoint struct {
+	name   string
 	base   string // scheme://host/prefix, without a slash at the end
 	scheme string
 	host   string // in lower case, without the default port
@@ -27,6 +28,7 @@ type endpoint struct {
 
 // wildcard is a host below which every domain has one of its own.
 type wildcard struct {
+	name   string
 	scheme string
 	suffix string // ".d.host"
 	port   string // ":8443" or ""
@@ -42,13 +44,13 @@ func newEndpoints(from []config.Endpoint) *endpoints {
 		}
 		host := canonicalHost(u.Host, u.Scheme)
 		prefix := strings.TrimRight(u.EscapedPath(), "/")
-		e.list = append(e.list, endpoint{base: u.Scheme + "://" + host + prefix, scheme: u.Scheme, host: host, prefix: prefix})
+		e.list = append(e.list, endpoint{name: c.Name, base: u.Scheme + "://" + host + prefix, scheme: u.Scheme, host: host, prefix: prefix})
 	}
 	for _, c := range from {
 		if c.Host == "" {
 			continue
 		}
-		w := wildcard{scheme: "https"} // unless the host itself is declared with another scheme
+		w := wildcard{name: c.Name, scheme: "https"} // unless the host itself is declared with another scheme
 		name, port := splitPort(canonicalHost(c.Host, w.scheme))
 		for _, p := range e.list {
 			if other, otherPort := splitPort(p.host); other == name {
@@ -70,8 +72,16 @@ func (e *endpoints) madeOf(now []config.Endpoint) bool {
 	return e != nil && len(e.from) == len(now) && (len(now) == 0 || &e.from[0] == &now[0])
 }
 
-// locate finds the base address for a request and cuts its prefix from the escaped path. domain is not zero if the host names it.
-func (e *endpoints) locate(host string, tls bool, path string) (base, left string, domain registry.DomainRef, err error) {
+// location is where a request came in.
+type location struct {
+	base   string             // address that documents are given
+	left   string             // escaped path below it
+	domain registry.DomainRef // not zero if the host names it
+	name   string             // of the endpoint; "" for an address that nobody declared, and for loopback names
+}
+
+// locate finds the base address for a request and cuts its prefix from the escaped path.
+func (e *endpoints) locate(host string, tls bool, path string) (location, error) {
 	scheme := "http"
 	if tls {
 		scheme = "https"
@@ -80,29 +90,24 @@ func (e *endpoints) locate(host string, tls bool, path string) (base, left strin
 	if w, label, ok := e.wildcard(host); ok {
 		ref, err := registry.ParseDomainRef(label)
 		if err != nil {
-			return "", "", ref, fmt.Errorf("%w: the host does not begin with {domain}-{account}", registry.ErrNotFound)
+			return location{}, fmt.Errorf("%w: the host does not begin with {domain}-{account}", registry.ErrNotFound)
 		}
-		return w.scheme + "://" + label + w.suffix + w.port, path, ref, nil
+		return location{base: w.scheme + "://" + label + w.suffix + w.port, left: path, domain: ref, name: w.name}, nil
 	}
 	match := func(p *endpoint) bool { return p.host == host }
-	if isLoopback(host) {
-		if p := e.longest(path, match); p != nil {
-			return p.base, path[len(p.prefix):], domain, nil
-		}
-		prefix := ""
-		if p := e.longest(path, anyEndpoint); p != nil {
-			prefix = p.prefix
-		}
-		return scheme + "://" + host + prefix, path[len(prefix):], domain, nil
+	if p := e.longest(path, match); p != nil {
+		return location{base: p.base, left: path[len(p.prefix):], name: p.name}, nil
 	}
-	p := e.longest(path, match)
-	if p == nil { // an address that nobody declared: a Service's, a proxy's
-		p = e.longest(path, anyEndpoint)
+	p := e.longest(path, anyEndpoint) // an address that nobody declared: a Service's, a proxy's
+	switch {
+	case isLoopback(host) && p == nil:
+		return location{base: scheme + "://" + host, left: path}, nil
+	case isLoopback(host):
+		return location{base: scheme + "://" + host + p.prefix, left: path[len(p.prefix):]}, nil
+	case p == nil:
+		return location{}, fmt.Errorf("%w: no endpoint is declared for this address", registry.ErrNotFound)
 	}
-	if p == nil {
-		return "", "", domain, fmt.Errorf("%w: no endpoint is declared for this address", registry.ErrNotFound)
-	}
-	return p.base, path[len(p.prefix):], domain, nil
+	return location{base: p.base, left: path[len(p.prefix):]}, nil
 }
 
 // isLoopback is strict about the port: this host is copied.

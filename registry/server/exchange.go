@@ -19,6 +19,7 @@ type exchange struct {
 	request   *http.Request
 	start     time.Time
 	route     route
+	base      string // address that the route is below; "": not found yet
 	served    *served
 	upload    *upload // nil: the request has no body
 	identity  *auth.Identity

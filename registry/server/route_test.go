@@ -186,7 +186,8 @@ func TestLocate(t *testing.T) {
 			if list == nil {
 				list = e
 			}
-			base, left, domain, err := list.locate(tt.host, tt.tls, tt.path)
+			at, err := list.locate(tt.host, tt.tls, tt.path)
+			base, left, domain := at.base, at.left, at.domain
 			if tt.missing {
 				if !errors.Is(err, registry.ErrNotFound) {
 					t.Fatalf("got %q, %v; want ErrNotFound", base, err)
@@ -212,7 +213,8 @@ func FuzzLocate(f *testing.F) {
 	f.Add("[::1]:80:90", "/tools", false)
 	e := newEndpoints([]config.Endpoint{{URL: "https://packages.example.com", Host: "packages.example.com"}, {URL: "https://i.example.com/tools"}})
 	f.Fuzz(func(t *testing.T, host, path string, tls bool) {
-		base, left, _, err := e.locate(host, tls, path)
+		at, err := e.locate(host, tls, path)
+		base, left := at.base, at.left
 		if err != nil {
 			return
 		}

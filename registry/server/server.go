@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,8 @@ type Service interface {
 	// Enter passes the feed's barrier and takes the snapshot of the request. registry.ErrNotFound if there is no such domain.
 	Enter(ctx context.Context, ref registry.DomainRef) (Domain, error)
 	Endpoints() []config.Endpoint
+	// TrustedProxies are the addresses whose word counts about who called them.
+	TrustedProxies() []netip.Prefix
 	Limits() config.Limits
 	Ready(ctx context.Context) error
 }
@@ -125,7 +128,7 @@ func (s *Server) handle(x *exchange) error {
 	if !knownMethod(r.Method) {
 		return fmt.Errorf("%w: %s", errMethod, readable(r.Method))
 	}
-	base, err := s.locate(x)
+	at, err := s.locate(x)
 	if err != nil {
 		return err
 	}
@@ -156,7 +159,8 @@ func (s *Server) handle(x *exchange) error {
 		}
 	}
 	repo, err := domain.Open(r.Context(), repository.Request{
-		Repository: x.route.repository, Format: x.route.format, Principal: x.identity.Principal, Base: x.route.address(base),
+		Repository: x.route.repository, Format: x.route.format, Principal: x.identity.Principal, Groups: x.identity.Groups,
+		Context: s.context(x, at.name), Base: x.route.address(at.base),
 	})
 	if err != nil {
 		return err
@@ -173,7 +177,7 @@ func knownMethod(m string) bool {
 }
 
 // locate finds out what the address names.
-func (s *Server) locate(x *exchange) (base string, err error) {
+func (s *Server) locate(x *exchange) (location, error) {
 	now := s.service.Endpoints()
 	e := s.endpoints.Load()
 	if !e.madeOf(now) {
@@ -181,19 +185,19 @@ func (s *Server) locate(x *exchange) (base string, err error) {
 		s.endpoints.Store(e)
 	}
 	r := x.request
-	base, path, domain, err := e.locate(r.Host, r.TLS != nil, r.URL.EscapedPath())
+	at, err := e.locate(r.Host, r.TLS != nil, r.URL.EscapedPath())
 	if err != nil {
-		return "", err
+		return location{}, err
 	}
-	if x.route, err = parseRoute(path, domain); err != nil {
-		return "", err
+	if x.route, err = parseRoute(at.left, at.domain); err != nil {
+		return location{}, err
 	}
 	served, ok := s.formats[x.route.format]
 	if !ok {
-		return "", fmt.Errorf("%w: there is no package format %q; %s", registry.ErrNotFound, x.route.format, addressHelp)
+		return location{}, fmt.Errorf("%w: there is no package format %q; %s", registry.ErrNotFound, x.route.format, addressHelp)
 	}
-	x.served = served
-	return base, nil
+	x.served, x.base = served, at.base
+	return at, nil
 }
 
 // fail answers with an error, or breaks the connection if the answer has begun: a client must never take a part for the whole.
@@ -229,6 +233,9 @@ func (s *Server) answer(x *exchange, status int, text string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Request-Id", x.id)
+	if x.base != "" {
+		x.request = format.WithAddress(x.request, x.route.address(x.base))
+	}
 	switch status {
 	case http.StatusUnauthorized:
 		// Java and .NET clients send what they have only when asked for Basic; formats whose clients misread a challenge remove it.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -35,13 +36,18 @@ var (
 // fakeService is one domain with one repository. It counts how far requests come.
 type fakeService struct {
 	endpoints       []config.Endpoint
+	trusted         []netip.Prefix
 	limits          config.Limits
 	notReady        error
 	entered, opened atomic.Int64
+	asked           atomic.Pointer[repository.Request] // the last one that was opened
+	keep            bool                               // set asked
 	view            fakeView
 }
 
 func (s *fakeService) Endpoints() []config.Endpoint { return s.endpoints }
+
+func (s *fakeService) TrustedProxies() []netip.Prefix { return s.trusted }
 
 func (s *fakeService) Limits() config.Limits { return s.limits.WithDefaults() }
 
@@ -59,6 +65,9 @@ func (s *fakeService) UID() string { return "uid-1" }
 
 func (s *fakeService) Open(_ context.Context, q repository.Request) (format.Repository, error) {
 	s.opened.Add(1)
+	if s.keep {
+		s.asked.Store(new(q))
+	}
 	if !q.Principal.Root {
 		return nil, &repository.DeniedError{Principal: q.Principal.ARN, Action: "codeartifact:ReadFromRepository", Resource: "arn:…"}
 	}

@@ -19,6 +19,7 @@ import (
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/metadata"
+	"packhouse.dev/packhouse/registry/policy"
 )
 
 // oneDomain is a registry with a domain, as far as the tests ask.
@@ -41,6 +42,10 @@ type isReady struct{ handler.Service }
 
 func (isReady) Ready(context.Context) error  { return nil }
 func (isReady) Endpoints() []config.Endpoint { return nil }
+
+func (isReady) Principal(_, account string) (policy.Principal, error) {
+	return policy.Principal{ARN: "arn:aws:iam::" + account + ":root", Account: account, Root: true}, nil
+}
 
 // adminAPI is the real one, over a registry with a domain.
 func adminAPI(t *testing.T) (http.Handler, *auth.Authenticator) {

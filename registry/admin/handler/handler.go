@@ -3,6 +3,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -50,6 +51,8 @@ type Service interface {
 	Apply(ctx context.Context, docs repository.Documents) (*repository.Applied, error)
 	Ready(ctx context.Context) error
 	Endpoints() []config.Endpoint
+	Principal(text, account string) (policy.Principal, error)
+	Enter(ctx context.Context, ref registry.DomainRef) (*repository.Domain, error)
 }
 
 // Options of the handler. Catalog, Service, Secrets and Issuer are needed.
@@ -88,6 +91,8 @@ func New(opt Options) http.Handler {
 	mux.Handle("GET "+admin.PathStatus, answering(h, 0, h.status))
 	mux.Handle("POST "+admin.PathCollect, answering(h, maxRequest, h.collect))
 	mux.Handle("POST "+admin.PathRevocations, answering(h, maxRequest, h.revoke))
+	mux.Handle("POST "+admin.PathWhyPermission, answering(h, maxRequest, h.whyPermission))
+	mux.Handle("POST "+admin.PathWhyPackage, answering(h, maxRequest, h.whyPackage))
 	return mux
 }
 
@@ -143,6 +148,7 @@ var statuses = []struct {
 	{registry.ErrStale, http.StatusPreconditionFailed},
 	{registry.ErrConflict, http.StatusConflict},
 	{registry.ErrInvalid, http.StatusBadRequest},
+	{registry.ErrAccessDenied, http.StatusForbidden},
 	{registry.ErrNotFound, http.StatusNotFound},
 }
 
@@ -172,20 +178,17 @@ func (h *handler) token(ctx context.Context, q *admin.TokenRequest) (*admin.Toke
 	if err != nil {
 		return nil, err
 	}
-	partition, err := h.partition(ctx)
-	if err != nil {
-		return nil, err
-	}
 	owner := d.Ref.Owner
-	tok, err := h.Issuer.Issue(auth.Grant{
-		Principal: policy.Principal{ARN: "arn:" + partition + ":iam::" + owner + ":root", Account: owner, Root: true},
-		Domain:    d.UID, Source: q.Source, Lifetime: time.Duration(q.Duration),
-	})
+	who, err := h.Service.Principal(cmp.Or(q.As, "root"), owner)
 	if err != nil {
 		return nil, err
 	}
-	h.Logger.InfoContext(ctx, "token issued", "domain", d.Ref.String(), "token", tok.ID, "expires", tok.ExpiresAt)
-	return &admin.Token{Token: tok.Value, ID: tok.ID, ExpiresAt: tok.ExpiresAt, Domain: d.Ref.Name, Owner: owner}, nil
+	tok, err := h.Issuer.Issue(auth.Grant{Principal: who, Groups: q.Groups, Domain: d.UID, Source: q.Source, Lifetime: time.Duration(q.Duration)})
+	if err != nil {
+		return nil, err
+	}
+	h.Logger.InfoContext(ctx, "token issued", "domain", d.Ref.String(), "principal", who.ARN, "token", tok.ID, "expires", tok.ExpiresAt)
+	return &admin.Token{Token: tok.Value, ID: tok.ID, ExpiresAt: tok.ExpiresAt, Domain: d.Ref.Name, Owner: owner, Principal: who.ARN}, nil
 }
 
 // domain finds an active domain. What is left out must be clear without it.
@@ -216,19 +219,6 @@ func (h *handler) domain(ctx context.Context, name, owner string) (*metadata.Dom
 	default:
 		return nil, fmt.Errorf("%w: which domain? There are %s", registry.ErrInvalid, strings.Join(names, ", "))
 	}
-}
-
-// partition of ARNs, from the configuration in force.
-func (h *handler) partition(ctx context.Context) (string, error) {
-	doc, err := h.Catalog.Document(ctx, metadata.RegistryDomain)
-	if err != nil || doc == nil {
-		return "aws", err
-	}
-	reg, err := config.Decode[config.Registry](doc.Body)
-	if err != nil || reg.Partition == "" {
-		return "aws", err
-	}
-	return reg.Partition, nil
 }
 
 func (h *handler) collect(ctx context.Context, q *admin.CollectRequest) (*admin.Collected, error) {

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
@@ -103,6 +106,15 @@ func (f *fake) Endpoints() []config.Endpoint {
 	return []config.Endpoint{{URL: "http://127.0.0.1:4873/"}, {Host: "p.example.com"}}
 }
 
+func (f *fake) Principal(text, account string) (policy.Principal, error) {
+	reg, _ := access.CompileRegistry(&config.Registry{Partition: "aws-cn", Accounts: []config.Account{{Namespace: "team-b", ID: "444455556666"}}})
+	return reg.Principal(text, account)
+}
+
+func (f *fake) Enter(_ context.Context, ref registry.DomainRef) (*repository.Domain, error) {
+	return nil, fmt.Errorf("domain %s: %w", ref, registry.ErrNotFound)
+}
+
 func (f *fake) collect(_ context.Context, q admin.CollectRequest) (*admin.Collected, error) {
 	return &admin.Collected{Condemned: int(time.Duration(q.Grace) / time.Second), Swept: 2, Deleted: 1}, nil
 }
@@ -132,6 +144,7 @@ func TestToken(t *testing.T) {
 	tests := map[string]struct {
 		ask  admin.TokenRequest
 		uid  string
+		who  string // "": the owner's root
 		err  error
 		says string
 	}{
@@ -139,6 +152,11 @@ func TestToken(t *testing.T) {
 		"by name and owner":  {ask: admin.TokenRequest{Domain: "web", Owner: "444455556666"}, uid: "uid-2"},
 		"by owner":           {ask: admin.TokenRequest{Owner: "444455556666"}, uid: "uid-2"},
 		"short":              {ask: admin.TokenRequest{Domain: "tools", Duration: config.Duration(15 * time.Minute)}, uid: "uid-4"},
+		"a service account":  {ask: admin.TokenRequest{Domain: "tools", As: "serviceaccount:team-b/ci"}, uid: "uid-4", who: "arn:aws-cn:sts::444455556666:assumed-role/ci/packhouse"},
+		"a role":             {ask: admin.TokenRequest{Domain: "tools", As: "role:ci", Groups: []string{"devs"}}, uid: "uid-4", who: "arn:aws-cn:sts::111122223333:assumed-role/ci/packhouse"},
+		"a user":             {ask: admin.TokenRequest{Domain: "tools", As: "user:bob"}, uid: "uid-4", who: "arn:aws-cn:iam::111122223333:user/bob"},
+		"an ARN":             {ask: admin.TokenRequest{Domain: "tools", As: "arn:aws:iam::999999999999:user/eve"}, uid: "uid-4", who: "arn:aws:iam::999999999999:user/eve"},
+		"nobody":             {ask: admin.TokenRequest{Domain: "tools", As: "ci"}, err: registry.ErrInvalid, says: "serviceaccount:NAMESPACE/NAME"},
 		"two of that name":   {ask: admin.TokenRequest{Domain: "web"}, err: registry.ErrInvalid, says: "web-111122223333, web-444455556666"},
 		"nothing said":       {err: registry.ErrInvalid, says: "which domain"},
 		"detached":           {ask: admin.TokenRequest{Domain: "old"}, err: registry.ErrNotFound, says: "there are"},
@@ -164,8 +182,8 @@ func TestToken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := policy.Principal{ARN: "arn:aws-cn:iam::" + tok.Owner + ":root", Account: tok.Owner, Root: true}
-			if id.Domain != tt.uid || id.Principal != want || id.TokenID != tok.ID {
+			who := stdcmp.Or(tt.who, "arn:aws-cn:iam::"+tok.Owner+":root")
+			if id.Domain != tt.uid || id.Principal.ARN != who || id.Principal.Root != (tt.who == "") || id.TokenID != tok.ID || tok.Principal != who || !slices.Equal(id.Groups, tt.ask.Groups) {
 				t.Errorf("got %+v %+v", tok, id)
 			}
 		})

@@ -7,12 +7,18 @@ package all
 
 import (
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/format/cargo"
+	"packhouse.dev/packhouse/registry/format/generic"
 	"packhouse.dev/packhouse/registry/format/npm"
+	"packhouse.dev/packhouse/registry/format/pypi"
 )
 
 // Formats returns the built-in formats, in order of their names.
 func Formats() []format.Format {
 	return []format.Format{
+		cargo.New(),
+		generic.New(),
 		npm.New(),
+		pypi.New(),
 	}
 }

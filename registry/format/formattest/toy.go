@@ -4,6 +4,7 @@
 package formattest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,23 +28,28 @@ import (
 //	PUT  file/<name>/<version>/<asset>      publish, or add to, a version; ?unfinished leaves it unfinished
 //
 // At an upstream, "toy.json" names the address of lists, a list names the pages of a package, and a page its versions and files.
-type Toy struct{}
+type Toy struct {
+	// As is another name for the format, for what knows the names of real ones.
+	As registry.Format
+}
+
+func (f Toy) name() registry.Format { return cmp.Or(f.As, "toy") }
 
 // Traits implements format.Format.
-func (Toy) Traits() format.Traits {
-	return format.Traits{Name: "toy", Grows: format.GrowsAlways, Unfinished: true, PublishActions: []string{"codeartifact:PublishPackageVersion"}}
+func (f Toy) Traits() format.Traits {
+	return format.Traits{Name: f.name(), Grows: format.GrowsAlways, Unfinished: true, PublishActions: []string{"codeartifact:PublishPackageVersion"}}
 }
 
 // Names implements format.Format.
-func (Toy) Names() format.Names { return toyNames{} }
+func (f Toy) Names() format.Names { return toyNames{f.name()} }
 
-type toyNames struct{}
+type toyNames struct{ format registry.Format }
 
-func (toyNames) Package(namespace, name string) (registry.PackageID, error) {
+func (n toyNames) Package(namespace, name string) (registry.PackageID, error) {
 	if namespace != "" || name == "" || len(name) > 100 || strings.ContainsAny(name, "/\\ \x00%") {
 		return registry.PackageID{}, fmt.Errorf("%w: package name %q", registry.ErrInvalid, name)
 	}
-	return registry.PackageID{Format: "toy", Name: strings.ToLower(name)}, nil
+	return registry.PackageID{Format: n.format, Name: strings.ToLower(name)}, nil
 }
 
 func (toyNames) Version(raw string) (string, error) {
@@ -108,11 +114,11 @@ func Put(ctx context.Context, repo format.Publisher, name, version, asset string
 
 // Publish publishes one file and returns what Publish of the repository does.
 func Publish(ctx context.Context, repo format.Publisher, name, version, asset string, unfinished bool, body io.Reader) (*format.Published, error) {
-	id, err := toyNames{}.Package("", name)
+	id, err := toyNames{"toy"}.Package("", name)
 	if err != nil {
 		return nil, err
 	}
-	key, err := toyNames{}.Version(version)
+	key, err := toyNames{"toy"}.Version(version)
 	if err != nil {
 		return nil, err
 	}

@@ -72,6 +72,7 @@ type Client struct {
 	Env     []string
 
 	t     testing.TB
+	token string
 	cache string
 	bin   string // folder with the clients under the names that people type
 }
@@ -126,6 +127,7 @@ func root() string {
 // Use writes the client's configuration files for a registry, whose address ends with a slash. Without a token it has none.
 func (c *Client) Use(registry, token string) *Client {
 	c.t.Helper()
+	c.token = token
 	u, err := url.Parse(registry)
 	if err != nil {
 		c.t.Fatal(err)
@@ -149,6 +151,9 @@ func (c *Client) Use(registry, token string) *Client {
 	}
 	return c
 }
+
+// Token is the one that the client was given.
+func (c *Client) Token() string { return c.token }
 
 // environment is all that a client gets to see.
 func (c *Client) environment() []string {

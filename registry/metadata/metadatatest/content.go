@@ -114,6 +114,9 @@ func testList(t *testing.T, f *fixture) {
 		{metadata.ListQuery{HasNamespace: true, Namespace: "a", NamePrefix: "A"}, nil},
 		{metadata.ListQuery{HasNamespace: true, Namespace: "é", NamePrefix: "é"}, []string{"é/é1/0"}},
 		{metadata.ListQuery{HasNamespace: true, Namespace: "b"}, nil},
+		{metadata.ListQuery{NamespacePrefix: "é", NamePrefix: "b"}, []string{"é/b/0", "é/bb/0"}},
+		{metadata.ListQuery{NamespacePrefix: "a", NamePrefix: "b"}, []string{"a/b/0", "a/bb/0"}},
+		{metadata.ListQuery{NamespacePrefix: "aa"}, nil},
 	} {
 		if d := cmp.Diff(tt.want, all(tt.q, f.repos[0])); d != "" {
 			t.Errorf("%+v: %s", tt.q, d)
@@ -144,6 +147,18 @@ func testVersions(t *testing.T, f *fixture) {
 	if v.ID != (registry.VersionID{Package: pkg, Version: "1.1.0"}) || string(v.Document) != string(want.Document) || v.Origin != want.Origin ||
 		!v.PublishedAt.Equal(want.PublishedAt) || !v.ArrivedAt.Equal(want.ArrivedAt) || v.Revision != want.Revision || v.Repository != f.repos[0] {
 		t.Errorf("version = %+v", v)
+	}
+	heads, err := f.Heads(t.Context(), rows[0])
+	must(t, err)
+	if len(heads) != 3 {
+		t.Errorf("Heads gave %d", len(heads))
+	}
+	for _, h := range heads {
+		full := *f.versions(t, f.repos[0], pkg)[h.ID.Version]
+		full.Document, full.Flags, full.Assets, full.Files = nil, nil, nil, nil
+		if d := cmp.Diff(&full, h); d != "" {
+			t.Error(d)
+		}
 	}
 	if len(v.Assets) != 1 || len(v.Files) != 1 || !v.Assets[0].Stored || v.Assets[0].Digests != digests("1.1.0") || v.Files[0].Object == "" {
 		t.Errorf("assets = %+v, files %+v", v.Assets, v.Files)
@@ -224,6 +239,16 @@ func testAssets(t *testing.T, f *fixture) {
 
 func testDispose(t *testing.T, f *fixture) {
 	must(t, f.put(t.Context(), f.repos[0], pkg, "1.0.0", "x"))
+	must(t, f.put(t.Context(), f.repos[1], pkg, "1.0.0", "yes"))
+	must(t, f.put(t.Context(), f.repos[2], pkg, "1.0.0", "yes"))
+	usage := func(want int64) {
+		t.Helper()
+		if got, err := f.Usage(t.Context(), f.domain); err != nil || got != want {
+			t.Errorf("usage is %d, %v; want %d", got, err, want)
+		}
+	}
+	usage(4)
+	defer usage(3)
 	v := f.versions(t, f.repos[0], pkg)["1.0.0"]
 	status := registry.Disposed
 	f.update(t, func(tx metadata.Tx) error { return tx.UpdateVersion(v.Row, metadata.VersionUpdate{Status: &status}) })

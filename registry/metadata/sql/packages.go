@@ -71,14 +71,8 @@ func (s *Store) List(ctx context.Context, repositories []metadata.RepositoryID, 
 	if q.HasNamespace {
 		where, args = append(where, "p.namespace = ?"), append(args, q.Namespace)
 	}
-	if q.NamePrefix != "" {
-		where, args = append(where, "p.name >= ?"), append(args, q.NamePrefix)
-		if end := prefixEnd(q.NamePrefix); end != "" {
-			where, args = append(where, "p.name < ?"), append(args, end)
-		} else {
-			where, args = append(where, "substr(p.name, 1, ?) = ?"), append(args, utf8.RuneCountInString(q.NamePrefix), q.NamePrefix)
-		}
-	}
+	where, args = withPrefix(where, args, "p.namespace", q.NamespacePrefix)
+	where, args = withPrefix(where, args, "p.name", q.NamePrefix)
 	if a := q.After; a != nil {
 		where = append(where, "(p.namespace, p.name) >= (?, ?)", "(p.namespace > ? OR p.name > ? AND p.namespace = ? OR p.repository_id > ?)")
 		args = append(args, a.Namespace, a.Name, a.Namespace, a.Name, a.Namespace, int64(a.Repository))
@@ -115,6 +109,18 @@ func (s *Store) List(ctx context.Context, repositories []metadata.RepositoryID, 
 		next = &metadata.ListCursor{Namespace: last.ID.Namespace, Name: last.ID.Name, Repository: last.Repository}
 	}
 	return out, next, unavailable("tags", s.addTags(ctx, out))
+}
+
+// withPrefix adds the condition that a column begins with a prefix.
+func withPrefix(where []string, args []any, column, prefix string) ([]string, []any) {
+	if prefix == "" {
+		return where, args
+	}
+	where, args = append(where, column+" >= ?"), append(args, prefix)
+	if end := prefixEnd(prefix); end != "" {
+		return append(where, column+" < ?"), append(args, end)
+	}
+	return append(where, "substr("+column+", 1, ?) = ?"), append(args, utf8.RuneCountInString(prefix), prefix)
 }
 
 // prefixEnd is the first text after all that begin with prefix. "" for prefixes that do not end in ASCII: half a character is no text.

@@ -42,6 +42,33 @@ func versions(ctx context.Context, q querier, d *dialect, where, whereAssets str
 	return out, err
 }
 
+// Heads implements metadata.Reader.
+func (s *Store) Heads(ctx context.Context, p metadata.PackageRow) ([]*metadata.Version, error) {
+	var out []*metadata.Version
+	err := query(ctx, s.read, s.d, `SELECT v.id, v.package_id, p.repository_id, p.format, p.namespace, p.name, v.version, v.display, v.status, v.revision,
+		v.origin, v.entry, v.entry_uid, v.published_at, v.arrived_at FROM version v JOIN package p ON p.id = v.package_id WHERE v.package_id = ?`,
+		func(r *dbsql.Rows) error {
+			v := &metadata.Version{}
+			var published, arrived int64
+			id := &v.ID
+			if err := r.Scan(&v.Row, &v.Package, &v.Repository, &id.Package.Format, &id.Package.Namespace, &id.Package.Name, &id.Version, &v.Display, &v.Status,
+				&v.Revision, &v.Origin.Type, &v.Origin.Entry, &v.Origin.EntryUID, &published, &arrived); err != nil {
+				return err
+			}
+			v.PublishedAt, v.ArrivedAt = moment(published), moment(arrived)
+			out = append(out, v)
+			return nil
+		}, int64(p))
+	return out, unavailable("heads", err)
+}
+
+// Usage implements metadata.Reader.
+func (s *Store) Usage(ctx context.Context, d metadata.DomainID) (bytes int64, err error) {
+	err = query(ctx, s.read, s.d, `SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM blob b WHERE b.domain_id = ?
+		AND EXISTS (SELECT 1 FROM asset a WHERE a.blob_id = b.id)`, func(r *dbsql.Rows) error { return r.Scan(&bytes) }, int64(d))
+	return bytes, unavailable("usage", err)
+}
+
 func addAsset(r *dbsql.Rows, byRow map[metadata.VersionRow]*metadata.Version) error {
 	var row metadata.VersionRow
 	var a registry.Asset
