@@ -55,6 +55,20 @@ type Remote interface {
 	Asset(ctx context.Context, src Source, id registry.VersionID, name string) (*RemoteAsset, error)
 }
 
+// Layout is optional: a Remote of which public registries are trees of files, whose lists are not complete, or not there at all.
+type Layout interface {
+	// Version looks for a version that Package did not list. ErrNotFound if the upstream does not have it.
+	Version(ctx context.Context, src Source, id registry.VersionID) (*registry.Version, error)
+	// Likely names files that a version may have. They are imported with its first file, if they are there.
+	Likely(id registry.VersionID) []string
+}
+
+// Inspector is optional: what is kept beside a file is read from its bytes, where they come from an upstream.
+type Inspector interface {
+	// Inspect returns the Info of a file; nil if there is none. The file is stored whatever it says; an error is logged.
+	Inspect(id registry.VersionID, name string, file Staged) ([]byte, error)
+}
+
 // Traits are constants of a format.
 type Traits struct {
 	Name           registry.Format
@@ -261,8 +275,9 @@ type Edit struct {
 type PackageView struct {
 	ID       registry.PackageID
 	Display  string
-	Versions []*registry.Version // visible in lists, ascending by Names.Compare; for Own: every version; see Traits.MarksUnlisted
-	Tags     map[string]string   // merged by the guide's rule; tags of versions not in Versions are left out
+	Versions []*registry.Version        // visible in lists, ascending by Names.Compare; for Own: every version; see Traits.MarksUnlisted
+	Hidden   map[string]registry.Status // versions that are there and not in Versions, by key; nil for Own
+	Tags     map[string]string          // merged by the guide's rule; tags of versions not in Versions are left out
 	Controls registry.OriginControls
 	Revision int64     // of the package row in the requested repository; 0 if it has none
 	Modified time.Time // newest change of anything in the view

@@ -216,11 +216,13 @@ func (s *Service) addRemote(ctx context.Context, r *resolved, st upstream.Step) 
 // view filters by status and merges tags. If nothing is left to list it is ErrNotFound, or what kept an upstream from being asked: an
 // outage must not look like a package that does not exist.
 func (s *Service) view(r *resolved, url func(string) string) (*format.PackageView, error) {
-	out := &format.PackageView{ID: r.id, Tags: map[string]string{}, Controls: r.rc.joined(r.controls(0), r.id), Stale: r.stale, Partial: r.partial, URL: url}
+	out := &format.PackageView{ID: r.id, Tags: map[string]string{}, Hidden: map[string]registry.Status{}, Controls: r.rc.joined(r.controls(0), r.id), Stale: r.stale, Partial: r.partial, URL: url}
 	marks := s.formats[r.id.Format].Traits().MarksUnlisted
 	for _, v := range r.versions {
 		if v.Status.Listed() || marks && v.Status == registry.Unlisted {
 			out.Versions = append(out.Versions, v)
+		} else {
+			out.Hidden[v.ID.Version] = v.Status
 		}
 	}
 	if len(out.Versions) == 0 && r.partial {
