@@ -2,7 +2,6 @@ package maven
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"packhouse.dev/packhouse/registry"
@@ -79,19 +78,27 @@ func clip(s string) string {
 // coordinates is how people write a package.
 func coordinates(id registry.PackageID) string { return id.Namespace + ":" + id.Name }
 
-// buildPattern is the version of a build of a snapshot: base, time and number.
-var buildPattern = regexp.MustCompile(`^(.+)-(\d{8}\.\d{6})-(\d{1,9})$`) //nolint:gochecknoglobals // compiled once
-
 // build is a build of a snapshot.
 type build struct{ base, timestamp, number string }
 
-// parseBuild reads the version of a build.
+// parseBuild reads the version of a build: base, time and number, such as "1.0-20210728.194552-1". It is on the way of every comparison.
 func parseBuild(version string) (build, bool) {
-	m := buildPattern.FindStringSubmatch(version)
-	if m == nil {
+	const stamp = len("20060102.150405")
+	at := strings.LastIndexByte(version, '-')
+	if at < stamp+2 || len(version)-at-1 < 1 || len(version)-at-1 > 9 || version[at-stamp-1] != '-' {
 		return build{}, false
 	}
-	return build{m[1], m[2], m[3]}, true
+	b := build{version[:at-stamp-1], version[at-stamp : at], version[at+1:]}
+	return b, b.timestamp[8] == '.' && digits(b.timestamp[:8]) && digits(b.timestamp[9:]) && digits(b.number)
+}
+
+func digits(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func (b build) version() string { return b.base + "-" + b.timestamp + "-" + b.number }

@@ -106,6 +106,9 @@ func parsePOM(r io.Reader) (*info, error) {
 	for _, l := range p.Licenses[:min(len(p.Licenses), maxLicenses)] {
 		out.Licenses = append(out.Licenses, license{text(l.Name), text(l.URL)})
 	}
+	if p.Parent.ArtifactID != "" { // the service API shows it as a dependency
+		out.Dependencies = append(out.Dependencies, dependency{text(p.Parent.GroupID), text(p.Parent.ArtifactID), text(p.Parent.Version), "parent"})
+	}
 	for _, d := range p.Dependencies[:min(len(p.Dependencies), maxDependencies)] {
 		scope := cmp.Or(text(d.Scope), "compile")
 		if text(d.Optional) == "true" {

@@ -40,16 +40,19 @@ const (
 // Compare implements format.Names by the order of Maven; a build of a snapshot stands beside its snapshot, before the release.
 // Versions that Maven holds for equal are ordered by their bytes.
 func (names) Compare(a, b string) int {
-	return cmp.Or(slices.CompareFunc(padded(a, b), padded(b, a), compareTokens), strings.Compare(a, b))
+	if a == b {
+		return 0
+	}
+	x, y := tokens(a[:min(len(a), maxName)]), tokens(b[:min(len(b), maxName)])
+	return cmp.Or(slices.CompareFunc(padded(x, y), padded(y, x), compareTokens), strings.Compare(a, b))
 }
 
-// padded are the tokens of v, as many as those of v or of other, with ends.
-func padded(v, other string) []token {
-	out := tokens(v)
-	for range len(tokens(other)) - len(out) {
-		out = append(out, token{})
+// padded are as many tokens as v or other has, with ends.
+func padded(v, other []token) []token {
+	for range len(other) - len(v) {
+		v = append(v, token{})
 	}
-	return out
+	return v
 }
 
 func compareTokens(a, b token) int {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"packhouse.dev/packhouse/registry"
 )
@@ -27,6 +28,8 @@ type metadata struct {
 	Version      string      `xml:"version,omitempty"`
 	Versioning   *versioning `xml:"versioning"`
 	Plugins      []plugin    `xml:"plugins>plugin,omitempty"`
+
+	modified time.Time // of what we render
 }
 
 type versioning struct {
@@ -51,9 +54,9 @@ type snapshotVersion struct {
 }
 
 type plugin struct {
-	Name       string `xml:"name"`
-	Prefix     string `xml:"prefix"`
-	ArtifactID string `xml:"artifactId"`
+	Name       string `xml:"name" json:"name"`
+	Prefix     string `xml:"prefix" json:"prefix"`
+	ArtifactID string `xml:"artifactId" json:"artifactId"`
 }
 
 // parseMetadata reads a maven-metadata.xml. Errors wrap ErrInvalid.
