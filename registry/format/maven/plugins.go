@@ -26,13 +26,20 @@ const maxPlugins = 10_000
 
 // pluginsDocument lists the plugins of a group: those that the repositories have, and then those of an upstream's list. A group all of
 // whose packages are our own is nobody's business outside.
-func pluginsDocument(ctx context.Context, repo format.Repository, group string) (*format.Document, error) {
-	m, held, owned, err := heldPlugins(ctx, repo, group)
+func pluginsDocument(ctx context.Context, repo format.Repository, a address) (*format.Document, error) {
+	group := a.group
+	m, outside, err := heldPlugins(ctx, repo, group)
 	if err != nil {
 		return nil, err
 	}
+	if outside && a.id != (registry.PackageID{}) {
+		outside, err = mayBeElsewhere(ctx, repo, a.id) // the upstream's address is that of the artifact, too
+		if err != nil {
+			return nil, err
+		}
+	}
 	var theirs *format.Document
-	if held == 0 || owned < held {
+	if outside {
 		theirs, err = repo.Document(ctx, groupID(group), "plugins", renderPlugins)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) && (len(m.Plugins) == 0 || !errors.Is(err, registry.ErrUnavailable)) {
 			return nil, err
@@ -64,16 +71,17 @@ func pluginsDocument(ctx context.Context, repo format.Repository, group string) 
 	return d, err
 }
 
-// heldPlugins are the plugins of a group that the repositories of the plan have. held counts packages, owned those of them that may not
-// come from upstream.
-func heldPlugins(ctx context.Context, repo format.Index, group string) (m *metadata, held, owned int, err error) {
+// heldPlugins are the plugins of a group that the repositories of the plan have. outside is false if all packages of the group are our
+// own.
+func heldPlugins(ctx context.Context, repo format.Index, group string) (m *metadata, outside bool, err error) {
 	m = &metadata{}
+	held, owned := 0, 0
 	for p, failed := range repo.Packages(ctx, format.Query{Namespace: group, HasNamespace: true}) {
 		if failed != nil {
-			return nil, 0, 0, failed
+			return nil, false, failed
 		}
 		held++
-		if p.Controls.MayPublish() && !p.Controls.MayComeFromUpstream() {
+		if isOurs(p) {
 			owned++
 		}
 		for tag := range p.Tags {
@@ -85,7 +93,22 @@ func heldPlugins(ctx context.Context, repo format.Index, group string) (m *metad
 			}
 		}
 	}
-	return m, held, owned, nil
+	return m, held == 0 || owned < held, nil
+}
+
+func isOurs(p *registry.Package) bool {
+	return p.Controls.MayPublish() && !p.Controls.MayComeFromUpstream()
+}
+
+// mayBeElsewhere says whether a package is not our own.
+func mayBeElsewhere(ctx context.Context, repo format.Index, id registry.PackageID) (bool, error) {
+	for p, err := range repo.Packages(ctx, format.Query{Namespace: id.Namespace, HasNamespace: true, Prefix: id.Name, Limit: 1}) { // the shortest is the first
+		if err != nil {
+			return false, err
+		}
+		return p.ID != id || !isOurs(p), nil
+	}
+	return true, nil
 }
 
 // renderPlugins lists what groupID stands for; see remotePlugins.

@@ -205,7 +205,7 @@ func metadataDocument(ctx context.Context, repo format.Repository, a address) (*
 		notThere = err
 	}
 	if a.group != "" {
-		d, err := pluginsDocument(ctx, repo, a.group)
+		d, err := pluginsDocument(ctx, repo, a)
 		if !errors.Is(err, registry.ErrNotFound) {
 			return d, err
 		}
