@@ -63,6 +63,12 @@ type Layout interface {
 	Likely(id registry.VersionID) []string
 }
 
+// HeldOnly is optional: documents about what never comes from an external connection, for which none is asked.
+type HeldOnly interface {
+	// HeldOnly says whether a document of this kind is of what the repositories of the plan hold, and nothing else.
+	HeldOnly(kind string) bool
+}
+
 // Inspector is optional: what is kept beside a file is read from its bytes, where they come from an upstream.
 type Inspector interface {
 	// Inspect returns the Info of a file; nil if there is none. The file is stored whatever it says; an error is logged.

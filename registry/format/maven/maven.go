@@ -21,6 +21,7 @@ var (
 	_ format.Remote      = Format{}
 	_ format.Layout      = Format{}
 	_ format.Inspector   = Format{}
+	_ format.HeldOnly    = Format{}
 )
 
 // New returns the format.

@@ -1,6 +1,7 @@
 package maven
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/md5"  //nolint:gosec // clients ask for it
@@ -104,20 +105,21 @@ func hidden(err error) error {
 	return err
 }
 
-// newest finds the build that a file named for its snapshot stands for: the newest that has the file.
-func newest(ctx context.Context, repo format.Reader, a address) (version, file string, err error) {
-	view, err := repo.Package(ctx, a.id)
+// newest finds the build that a file named for its snapshot stands for, as the metadata tells it.
+func newest(ctx context.Context, repo format.Repository, a address) (version, file string, err error) {
+	d, err := snapshotDocument(ctx, repo, a)
 	if err != nil {
 		return "", "", err
 	}
-	base := strings.TrimSuffix(a.version, snapshotSuffix)
+	m, err := parseMetadata(bytes.NewReader(d.Body))
+	if err != nil {
+		return "", "", err
+	}
 	tail := strings.TrimPrefix(a.file, a.id.Name+"-"+a.version)
-	if _, is := view.Hidden[a.version]; !is {
-		for _, b := range buildsOf(view.Versions, base) {
-			name := a.id.Name + "-" + b.version() + tail
-			if b.of.Asset(name) != nil {
-				return b.version(), name, nil
-			}
+	classifier, extension := splitTail(tail)
+	for _, v := range m.Versioning.SnapshotVersions {
+		if v.Classifier == classifier && v.Extension == extension {
+			return v.Value, a.id.Name + "-" + v.Value + tail, nil
 		}
 	}
 	return "", "", fmt.Errorf("%w: no build of %s %s has such a file", registry.ErrNotFound, coordinates(a.id), a.version)
@@ -192,9 +194,19 @@ func serveMetadata(w http.ResponseWriter, r *http.Request, repo format.Repositor
 	return serveChecksum(w, r, a.checksum.sum(d.Body))
 }
 
+// kindSnapshot begins the kind of the metadata of snapshots; the version follows.
+const kindSnapshot = "snapshot "
+
+// HeldOnly implements format.HeldOnly: snapshots do not come from external connections.
+func (Format) HeldOnly(kind string) bool { return strings.HasPrefix(kind, kindSnapshot) }
+
+func snapshotDocument(ctx context.Context, repo format.Reader, a address) (*format.Document, error) {
+	return repo.Document(ctx, a.id, kindSnapshot+a.version, func(v *format.PackageView) (*format.Rendered, error) { return renderSnapshot(v, a.version) })
+}
+
 func metadataDocument(ctx context.Context, repo format.Repository, a address) (*format.Document, error) {
 	if a.op == opSnapshot {
-		return repo.Document(ctx, a.id, "snapshot "+a.version, func(v *format.PackageView) (*format.Rendered, error) { return renderSnapshot(v, a.version) })
+		return snapshotDocument(ctx, repo, a)
 	}
 	var notThere error
 	if a.id != (registry.PackageID{}) {

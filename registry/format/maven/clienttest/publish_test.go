@@ -142,7 +142,7 @@ func TestCurl(t *testing.T) {
 	expect(t, p, http.StatusOK, sha256Of, http.MethodGet, at+"1.0/my-app-1.0.tar.gz.asc", "")
 	put(dir+"1.0/my-app-1.0.jar", "my-app-1.0.pom", "409", "other bytes of my-app-1.0.jar")
 	// What is no address, and what has none.
-	for _, path := range []string{".meta/prefixes.txt", ".index/nexus-maven-repository-index.gz", "archetype-catalog.xml", "", "com/", "com/mycompany/app/my-app/1.0/", dir + "1.0/maven-metadata.xml"} {
+	for _, path := range []string{".meta/prefixes.txt", ".index/nexus-maven-repository-index.gz", "archetype-catalog.xml", "", "com/", "com/mycompany/app/my-app/1.0/"} {
 		expect(t, p, http.StatusNotFound, "", http.MethodGet, address(p, "my-repo")+path, "")
 	}
 	headers := u.ok("curl", "-sS", "-I", "--user", "aws:"+p.Token, at+"1.0/my-app-1.0.jar")
