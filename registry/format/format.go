@@ -9,6 +9,7 @@ package format
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -139,6 +140,10 @@ type Repository interface {
 	// Traits of the repository's requester: the name to show for whoami-like commands.
 	Principal() string
 }
+
+// ErrKeptAway is the ErrNotFound of a package for which no external connection was asked, although the repository has some: origin
+// controls forbid it, or the name is somebody's own.
+var ErrKeptAway = fmt.Errorf("%w", registry.ErrNotFound)
 
 // Reader gives documents and assets. Every method authorises ReadFromRepository first.
 type Reader interface {

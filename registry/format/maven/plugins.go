@@ -26,20 +26,13 @@ const maxPlugins = 10_000
 
 // pluginsDocument lists the plugins of a group: those that the repositories have, and then those of an upstream's list. A group all of
 // whose packages are our own is nobody's business outside.
-func pluginsDocument(ctx context.Context, repo format.Repository, a address) (*format.Document, error) {
-	group := a.group
-	m, outside, err := heldPlugins(ctx, repo, group)
+func pluginsDocument(ctx context.Context, repo format.Repository, group string, outside bool) (*format.Document, error) {
+	m, foreign, err := heldPlugins(ctx, repo, group)
 	if err != nil {
 		return nil, err
 	}
-	if outside && a.id != (registry.PackageID{}) {
-		outside, err = mayBeElsewhere(ctx, repo, a.id) // the upstream's address is that of the artifact, too
-		if err != nil {
-			return nil, err
-		}
-	}
 	var theirs *format.Document
-	if outside {
+	if outside && foreign {
 		theirs, err = repo.Document(ctx, groupID(group), "plugins", renderPlugins)
 		if err != nil && !errors.Is(err, registry.ErrNotFound) && (len(m.Plugins) == 0 || !errors.Is(err, registry.ErrUnavailable)) {
 			return nil, err
@@ -71,9 +64,9 @@ func pluginsDocument(ctx context.Context, repo format.Repository, a address) (*f
 	return d, err
 }
 
-// heldPlugins are the plugins of a group that the repositories of the plan have. outside is false if all packages of the group are our
+// heldPlugins are the plugins of a group that the repositories of the plan have. foreign is false if all packages of the group are our
 // own.
-func heldPlugins(ctx context.Context, repo format.Index, group string) (m *metadata, outside bool, err error) {
+func heldPlugins(ctx context.Context, repo format.Index, group string) (m *metadata, foreign bool, err error) {
 	m = &metadata{}
 	held, owned := 0, 0
 	for p, failed := range repo.Packages(ctx, format.Query{Namespace: group, HasNamespace: true}) {
@@ -81,7 +74,7 @@ func heldPlugins(ctx context.Context, repo format.Index, group string) (m *metad
 			return nil, false, failed
 		}
 		held++
-		if isOurs(p) {
+		if p.Controls.MayPublish() && !p.Controls.MayComeFromUpstream() {
 			owned++
 		}
 		for tag := range p.Tags {
@@ -94,21 +87,6 @@ func heldPlugins(ctx context.Context, repo format.Index, group string) (m *metad
 		}
 	}
 	return m, held == 0 || owned < held, nil
-}
-
-func isOurs(p *registry.Package) bool {
-	return p.Controls.MayPublish() && !p.Controls.MayComeFromUpstream()
-}
-
-// mayBeElsewhere says whether a package is not our own.
-func mayBeElsewhere(ctx context.Context, repo format.Index, id registry.PackageID) (bool, error) {
-	for p, err := range repo.Packages(ctx, format.Query{Namespace: id.Namespace, HasNamespace: true, Prefix: id.Name, Limit: 1}) { // the shortest is the first
-		if err != nil {
-			return false, err
-		}
-		return p.ID != id || !isOurs(p), nil
-	}
-	return true, nil
 }
 
 // renderPlugins lists what groupID stands for; see remotePlugins.

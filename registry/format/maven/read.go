@@ -209,15 +209,17 @@ func metadataDocument(ctx context.Context, repo format.Repository, a address) (*
 		return snapshotDocument(ctx, repo, a)
 	}
 	var notThere error
+	outside := true
 	if a.id != (registry.PackageID{}) {
 		d, err := repo.Document(ctx, a.id, "artifact", renderArtifact)
 		if !errors.Is(err, registry.ErrNotFound) {
 			return d, err
 		}
-		notThere = err
+		// The list of a group is at the address at which the list of the artifact would be.
+		notThere, outside = err, !errors.Is(err, format.ErrKeptAway)
 	}
 	if a.group != "" {
-		d, err := pluginsDocument(ctx, repo, a)
+		d, err := pluginsDocument(ctx, repo, a.group, outside)
 		if !errors.Is(err, registry.ErrNotFound) {
 			return d, err
 		}
