@@ -1,6 +1,8 @@
 package clienttest_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"crypto/sha1"
 	"fmt"
 	"net/http"
@@ -46,7 +48,27 @@ func (x *tree) put(path, text string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.files["/"+path] = text
-	x.files["/"+path+".sha1"] = fmt.Sprintf("%x", sha1.Sum([]byte(text)))
+	x.files["/"+path+".sha1"] = sha1Of(text)
+}
+
+func sha1Of(text string) string { return fmt.Sprintf("%x", sha1.Sum([]byte(text))) }
+
+// pluginJar is the jar of a Maven plugin.
+func pluginJar(t *testing.T, prefix string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("META-INF/maven/plugin.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(w, "<plugin><name>A plugin</name><goalPrefix>%s</goalPrefix></plugin>", prefix); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // only changes a file and leaves its checksum as it is.

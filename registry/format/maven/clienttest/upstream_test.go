@@ -198,3 +198,48 @@ func TestDebian(t *testing.T) {
 	u.uses(p, "my-repo", "com.mycompany.app:my-app:1.0")
 	u.mvn("-C", "compile")
 }
+
+// TestPlugins: prefixes of plugins that were published here and of those that an upstream lists, in one group and across a chain.
+func TestPlugins(t *testing.T) {
+	t.Parallel()
+	up := newTree(t)
+	list := func(entries ...string) string {
+		var b strings.Builder
+		for _, e := range entries {
+			b.WriteString("<plugin><name>" + e + "</name><prefix>" + e + "</prefix><artifactId>" + e + "-maven-plugin</artifactId></plugin>")
+		}
+		return "<metadata><plugins>" + b.String() + "</plugins></metadata>"
+	}
+	up.put("org/codehaus/mojo/maven-metadata.xml", list("exec", "versions"))
+	up.put("com/mycompany/maven-metadata.xml", list("evil"))
+	up.artifact("org.codehaus.mojo", "exec-maven-plugin", "3.0")
+	p := start(t, samples(), up.URL)
+	at := address(p, "my-repo")
+	got := expect(t, p, http.StatusOK, "<prefix>exec</prefix>", http.MethodGet, at+"org/codehaus/mojo/maven-metadata.xml", "")
+	if sum := expect(t, p, http.StatusOK, "", http.MethodGet, at+"org/codehaus/mojo/maven-metadata.xml.sha1", ""); sum != sha1Of(got) {
+		t.Errorf("the checksum is %s, and that of the list %s", sum, sha1Of(got))
+	}
+	publish := func(repository, group, artifact, prefix string) {
+		dir := address(p, repository) + strings.ReplaceAll(group, ".", "/") + "/" + artifact
+		expect(t, p, http.StatusCreated, "", http.MethodPut, dir+"/1.0/"+artifact+"-1.0.jar", pluginJar(t, prefix))
+		expect(t, p, http.StatusCreated, "", http.MethodPut, dir+"/maven-metadata.xml", "<metadata><versioning><versions><version>1.0</version></versions></versioning></metadata>")
+		expect(t, p, http.StatusCreated, "", http.MethodPut, address(p, repository)+strings.ReplaceAll(group, ".", "/")+"/maven-metadata.xml", list(prefix))
+	}
+	publish("maven-store", "org.codehaus.mojo", "ours-maven-plugin", "ours")
+	publish("my-repo", "com.mycompany", "greeting", "hello")
+	got = expect(t, p, http.StatusOK, "<artifactId>ours-maven-plugin</artifactId>", http.MethodGet, at+"org/codehaus/mojo/maven-metadata.xml", "")
+	if strings.Contains(got, "<prefix>versions</prefix>") {
+		t.Errorf("all that is known of the group is our own, and the upstream is believed\n%s", got)
+	}
+	expect(t, p, http.StatusOK, "<project>", http.MethodGet, at+"org/codehaus/mojo/exec-maven-plugin/3.0/exec-maven-plugin-3.0.pom", "")
+	got = expect(t, p, http.StatusOK, "<artifactId>ours-maven-plugin</artifactId>", http.MethodGet, at+"org/codehaus/mojo/maven-metadata.xml", "")
+	if !strings.Contains(got, "<prefix>versions</prefix>") {
+		t.Errorf("plugins:\n%s", got)
+	}
+	expect(t, p, http.StatusOK, "<prefix>hello</prefix>", http.MethodGet, at+"com/mycompany/maven-metadata.xml", "")
+	expect(t, p, http.StatusNotFound, "", http.MethodGet, at+"com/nobody/maven-metadata.xml", "")
+	// A stranger's list for a group that is all ours is not believed.
+	if got := expect(t, p, http.StatusOK, "<prefix>hello</prefix>", http.MethodGet, at+"com/mycompany/maven-metadata.xml", ""); strings.Contains(got, "evil") {
+		t.Errorf("plugins:\n%s", got)
+	}
+}
