@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"crypto/sha1" //nolint:gosec // what Maven sends
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 
 	"packhouse.dev/packhouse/registry"
@@ -34,7 +36,7 @@ const aPackage = "package/my-domain/my-repo/"
 
 // routes are the addresses of each format. A format that is not here fails the test.
 func routes() map[registry.Format][]walked {
-	return map[registry.Format][]walked{"npm": npmRoutes(), "pypi": pypiRoutes(), "cargo": cargoRoutes(), "generic": genericRoutes()}
+	return map[registry.Format][]walked{"npm": npmRoutes(), "pypi": pypiRoutes(), "cargo": cargoRoutes(), "generic": genericRoutes(), "maven": mavenRoutes()}
 }
 
 func npmRoutes() []walked {
@@ -109,4 +111,23 @@ func genericRoutes() []walked {
 		{"GET", "", read, "", "", nil}, {"GET", "team/tool", read, "", "", nil}, {"GET", "team/tool/1.0", read, "", "", nil}, {"GET", "team/tool/1.0/tool.bin", read, "", "", nil},
 		{"HEAD", "team/tool/1.0/tool.bin", read, "", "", nil}, {"DELETE", "team/tool/1.0", remove, tool, "", nil},
 	}
+}
+
+func mavenRoutes() []walked {
+	lib := aPackage + "maven/com.corp/lib"
+	pom := []byte(`<project><modelVersion>4.0.0</modelVersion><groupId>com.corp</groupId><artifactId>lib</artifactId><version>1.0</version></project>`)
+	index := []byte(`<metadata><groupId>com.corp</groupId><artifactId>lib</artifactId><versioning><release>1.0</release><versions><version>1.0</version></versions></versioning></metadata>`)
+	sum := func(b []byte) []byte { return []byte(hex.EncodeToString(sha1Of(b))) }
+	return []walked{
+		{"PUT", "com/corp/lib/1.0/lib-1.0.pom", publish, lib, "", pom}, {"PUT", "com/corp/lib/1.0/lib-1.0.pom.sha1", publish, lib, "", sum(pom)},
+		{"PUT", "com/corp/lib/maven-metadata.xml", publish + "+" + metadata, lib, "", index}, {"PUT", "com/corp/lib/maven-metadata.xml.sha1", publish, lib, "", sum(index)},
+		{"GET", "com/corp/lib/1.0/lib-1.0.pom", read, "", "", nil}, {"HEAD", "com/corp/lib/1.0/lib-1.0.pom", read, "", "", nil}, {"GET", "com/corp/lib/1.0/lib-1.0.pom.sha1", read, "", "", nil},
+		{"GET", "com/corp/lib/maven-metadata.xml", read, "", "", nil}, {"GET", "com/corp/maven-metadata.xml", read, "", "", nil}, {"GET", "com/corp/lib/maven-metadata.xml.sha1", read, "", "", nil},
+		{"GET", ".meta/prefixes.txt", refused, "", "", nil}, {"DELETE", "com/corp/lib/1.0/lib-1.0.pom", refused, "", "", nil}, {"PUT", "lib-1.0.pom", refused, "", "", pom},
+	}
+}
+
+func sha1Of(b []byte) []byte {
+	sum := sha1.Sum(b) //nolint:gosec // what Maven sends
+	return sum[:]
 }
