@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/md5"  //nolint:gosec // clients ask for it
-	"crypto/sha1" //nolint:gosec // clients ask for it
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -26,9 +26,9 @@ import (
 func (a algorithm) hash() hash.Hash {
 	switch a {
 	case "md5":
-		return md5.New() //nolint:gosec // as above
+		return md5.New()
 	case "sha1":
-		return sha1.New() //nolint:gosec // as above
+		return sha1.New()
 	case "sha256":
 		return sha256.New()
 	default:
