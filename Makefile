@@ -119,6 +119,10 @@ cluster-up: ## Start a cluster of one node on this machine, without Docker (root
 cluster-down: ## Stop it
 	hack/cluster down
 
+.PHONY: cluster-smoke
+cluster-smoke: images ## Try the cluster itself, and that nothing of it is left on this machine (root)
+	hack/cluster smoke
+
 .PHONY: bench
 bench: build ## Compare with nginx, a bare Go server and Verdaccio; prints a table of ratios
 	hack/bench.sh

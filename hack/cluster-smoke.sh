@@ -4,9 +4,10 @@
 # cluster is taken down, and the machine must be what it was before. Wants bin/images/registry.tar ("make images").
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[[ -n ${PACKHOUSE_CLUSTER_LOCKED:-} ]] || exec hack/cluster exclusively hack/cluster-smoke.sh
 archive=bin/images/registry.tar
 [[ -f $archive ]] || { echo "hack/cluster smoke: no $archive; run make images" >&2; exit 1; }
-KUBECONFIG=$(hack/cluster kubeconfig); export KUBECONFIG
+KUBECONFIG=$(hack/cluster kubeconfig) NO_PROXY=$(hack/cluster noproxy); export KUBECONFIG NO_PROXY
 RUN=$(dirname "$KUBECONFIG")
 
 # Everything of the machine that a node may touch, without counters; what is not there is not listed.
@@ -27,7 +28,7 @@ step() { printf '%8d ms  %s\n' $(((${EPOCHREALTIME/./} - began) / 1000)) "$*"; }
 
 answers() { # URL: within ten seconds
   for _ in {1..50}; do
-    if curl -fsS -m 2 -o /dev/null "$1" 2>"$work/curl"; then return; fi
+    if curl -fsS --noproxy '*' -m 2 -o /dev/null "$1" 2>"$work/curl"; then return; fi
     sleep 0.2
   done
   cat "$work/curl" >&2
@@ -87,7 +88,7 @@ step "a restricted pod with a volume is Ready"
 
 kubectl -n smoke port-forward pod/smoke :9090 >"$work/forward" 2>&1 &
 forward=$!
-for _ in {1..50}; do grep -q '^Forwarding from 127' "$work/forward" && break; sleep 0.1; done
+for _ in {1..50}; do grep -qs "^Forwarding from 127" "$work/forward" && break; sleep 0.1; done
 port=$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\) .*/\1/p' "$work/forward")
 answers "http://127.0.0.1:$port/-/readyz"
 kill $forward

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests. With E2E_KUBECONFIG they run on that cluster, whose nodes get the images by E2E_LOAD (a command that is
 # given the path of an image archive, for example "kind load image-archive"); without, on a cluster of one node that is started here
-# by hack/cluster and stopped again. E2E_RUN selects parts: install, samples, npm, latency, credentials, alone, deletion, namespace,
-# thousand; the first two are always needed.
+# by hack/cluster and stopped again. E2E_RUN selects parts: install, samples, npm, identities, latency, credentials, alone, deletion,
+# namespace, thousand; the first two are always needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[[ -n ${E2E_KUBECONFIG:-}${PACKHOUSE_CLUSTER_LOCKED:-} ]] || exec hack/cluster exclusively hack/e2e.sh
 
 # node_image makes an image of this machine's node and the tests' npm, with the libraries that node is linked to.
 node_image() {
@@ -42,7 +43,7 @@ else
     [[ -z ${REQUIRE_E2E:-} ]]
     exit
   fi
-  KUBECONFIG=$(hack/cluster kubeconfig); export KUBECONFIG
+  KUBECONFIG=$(hack/cluster kubeconfig) NO_PROXY=$(hack/cluster noproxy); export KUBECONFIG NO_PROXY
   export E2E_CLUSTER=$PWD/hack/cluster
   load="hack/cluster load"
 fi

@@ -21,7 +21,8 @@ func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&Registry{}, &RegistryList{}, &Domain{}, &DomainList{}, &Repository{}, &RepositoryList{},
 		&ExternalConnection{}, &ExternalConnectionList{}, &PackageOriginConfiguration{}, &PackageOriginConfigurationList{},
-		&PackageGroup{}, &PackageGroupList{}, &DomainPolicy{}, &DomainPolicyList{}, &RepositoryPolicy{}, &RepositoryPolicyList{}, &IdentityPolicy{}, &IdentityPolicyList{})
+		&PackageGroup{}, &PackageGroupList{}, &DomainPolicy{}, &DomainPolicyList{}, &RepositoryPolicy{}, &RepositoryPolicyList{}, &IdentityPolicy{}, &IdentityPolicyList{},
+		&IdentityProvider{}, &IdentityProviderList{}, &AccessKey{}, &AccessKeyList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -125,11 +126,22 @@ func (f *flags) managerOptions(scheme *runtime.Scheme) ctrl.Options {
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Pod{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: ours, &appsv1.StatefulSet{}: ours, &networkingv1.NetworkPolicy{}: ours,
+				&corev1.Pod{}: ours, &corev1.Service{}: ours, &corev1.ServiceAccount{}: {Transform: namesOnly}, &appsv1.StatefulSet{}: ours, &networkingv1.NetworkPolicy{}: ours,
 			},
 		},
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.PersistentVolumeClaim{}}}},
 	}
+}
+
+// namesOnly leaves of a service account what is asked about it: there may be many.
+func namesOnly(o any) (any, error) {
+	if a, ok := o.(*corev1.ServiceAccount); ok {
+		a.ManagedFields, a.Annotations, a.Secrets, a.ImagePullSecrets = nil, nil, nil, nil
+		if a.Labels[build.LabelName] != build.AppName {
+			a.Labels = nil
+		}
+	}
+	return o, nil
 }
 
 func (f *flags) setup(m ctrl.Manager) error {
@@ -151,6 +163,11 @@ func (f *flags) setup(m ctrl.Manager) error {
 	if f.elect {
 		opt.Epoch = f.epoch(m.GetAPIReader())
 	}
+	clients, err := discovery.NewDiscoveryClientForConfig(m.GetConfig())
+	if err != nil {
+		return err
+	}
+	opt.Issuer = registry.ClusterIssuer(clients.RESTClient())
 	return registry.New(opt).SetupWithManager(m)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
@@ -19,19 +21,35 @@ func tokenCommand(p *program) *cobra.Command {
 	t := target{program: p}
 	var q admin.TokenRequest
 	var duration time.Duration
+	var foreign exchange
+	var endpoint string
 	c := &cobra.Command{
 		Use: "token", Short: "Print a token for a domain", Args: cobra.NoArgs,
 		Long: `Print a token for a domain. It is for that domain alone and lives 15 minutes to 12 hours. Nothing else is printed, so
 that it can be put into a variable.
 
 It is a token of the root of the account that owns the domain, or, with --as, of anybody: what it may do is what policies
-say of its principal, so that they can be tried. Administrators may have it whatever policies say.`,
+say of its principal, so that they can be tried. Administrators may have it whatever policies say.
+
+With --` + identityFlag + ` it is in exchange for a token of a service account, or of another issuer that an IdentityProvider knows, for
+who may have one by policies.`,
 		Example: `  export PACKHOUSE_TOKEN=$(packhouse token)
   export PACKHOUSE_TOKEN=$(packhouse token --as serviceaccount:team-b/ci)
   export PACKHOUSE_TOKEN=$(packhouse token --registry default -n packhouse --domain my-domain)    # of a registry in a cluster
-  curl -H "Authorization: Bearer $(packhouse token --duration 15m)" http://127.0.0.1:8080/my-domain-111122223333/npm/my-repo/express`,
+  curl -H "Authorization: Bearer $(packhouse token --duration 15m)" http://127.0.0.1:8080/my-domain-111122223333/npm/my-repo/express
+  packhouse token --identity-token /var/run/secrets/packhouse/token --endpoint https://packages.example.com --domain my-domain --domain-owner 111122223333`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			q.Duration = config.Duration(duration)
+			if endpoint != "" && foreign.file == "" {
+				return errors.New("--endpoint is for --" + identityFlag)
+			}
+			ref := registry.DomainRef{Owner: q.Owner, Name: q.Domain}
+			if err := foreign.named(endpoint, ref); err != nil {
+				return err
+			}
+			if foreign.file != "" {
+				return printExchanged(c, &t, &foreign, &q, endpoint)
+			}
 			return t.do(c, func(ctx context.Context, at *found) error {
 				tok, err := at.admin.Token(ctx, q)
 				if err != nil {
@@ -47,7 +65,25 @@ say of its principal, so that they can be tried. Administrators may have it what
 	c.Flags().StringVar(&q.As, "as", "", "whose token it is: serviceaccount:`NAMESPACE/NAME`, role:NAME, user:NAME or an ARN (default: the root of the domain's account)")
 	c.Flags().StringArrayVar(&q.Groups, "group", nil, "a `GROUP` that the principal is in, as an identity provider would tell; may be repeated")
 	c.Flags().DurationVar(&duration, "duration", auth.MaxLifetime, "how long the token lives: 15m to 12h")
+	foreign.flags(c)
+	c.Flags().StringVar(&endpoint, "endpoint", "", "base address of the registry, for --"+identityFlag)
 	return c
+}
+
+// printExchanged prints a token in exchange for one of another issuer.
+func printExchanged(c *cobra.Command, t *target, e *exchange, q *admin.TokenRequest, endpoint string) error {
+	if in, err := t.inCluster(c); err != nil || in || t.local {
+		return errors.Join(err, errNotLocal)
+	}
+	if q.As != "" || len(q.Groups) > 0 {
+		return errors.New("--as and --group are for administrators: with --" + identityFlag + " the token says whose it is")
+	}
+	value, _, err := e.token(c.Context(), c.InOrStdin(), endpoint, registry.DomainRef{Owner: q.Owner, Name: q.Domain}, time.Duration(q.Duration))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.OutOrStdout(), value)
+	return err
 }
 
 func statusCommand(p *program) *cobra.Command {

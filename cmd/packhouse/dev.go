@@ -21,6 +21,7 @@ import (
 
 	"packhouse.dev/packhouse/cmd/internal/plane"
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/policy"
@@ -37,8 +38,11 @@ type devFlags struct {
 	listen    string
 	metrics   string
 	upstreams []string // NAME=URL
+	auditLog  string
 	accessLog bool
 	verbose   bool
+
+	auditReads uint32
 }
 
 func devCommand() *cobra.Command {
@@ -63,6 +67,8 @@ and fetched; dev.json in it has what scripts need: endpoint, domain and an admin
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to serve on; port 0 picks a free one")
 	fl.StringVar(&f.metrics, "metrics-listen", "", "`ADDRESS` for /metrics, /-/healthz and /-/readyz (default: none)")
 	fl.StringArrayVar(&f.upstreams, "external-connection-url", nil, "another address for an external connection, for example a mirror (`NAME=URL`); may be repeated")
+	fl.StringVar(&f.auditLog, "audit-log", "", "`FILE` for the record of who did what, a line of JSON each; - is standard output (default: none)")
+	fl.Uint32Var(&f.auditReads, "audit-reads", audit.Sampled, "record one of so many `READS` of packages; 1: all, 0: none")
 	fl.BoolVar(&f.accessLog, "access-log", false, "log every request, also reads")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	return c
@@ -77,6 +83,7 @@ type dev struct {
 	compiler *compiler
 	endpoint string
 	file     devFile
+	key      devKeys
 
 	mu       sync.Mutex // of what follows: changes of files and the renewal of the token come from different sides
 	inForce  *manifests
@@ -108,17 +115,31 @@ func (f *devFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	if d.compiler, err = newCompiler(d.files, d.upstreams, endpoints); err != nil {
 		return err
 	}
+	d.compiler.kept = filepath.Join(d.dataDir, keptDir)
 	first, err := d.compiler.read(ctx, nil)
 	if err != nil { // before anything is written
 		fmt.Fprintln(d.err, err)
 		return errSaid
 	}
-	d.plane, err = plane.Open(ctx, plane.Options{DataDir: d.dataDir, Version: version, Logger: d.log, AccessLog: d.accessLog})
+	opt := plane.Options{DataDir: d.dataDir, Version: version, Logger: d.log, AccessLog: d.accessLog, AccessKeys: &d.key, Configurator: d}
+	record, err := plane.OpenAudit(d.auditLog)
+	if err != nil {
+		return fmt.Errorf("--audit-log: %w", err)
+	}
+	if record != nil {
+		defer func() { err = errors.Join(err, record.Close()) }()
+		opt.Audit = audit.New(record, d.auditReads, d.log)
+	}
+	d.plane, err = plane.Open(ctx, opt)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.plane.Close()) }()
 	if err := d.file.keys(d.plane.Sealing); err != nil {
+		return err
+	}
+	d.compiler.keyring.sealing = d.plane.Sealing
+	if first, err = d.compiler.read(ctx, first); err != nil { // with access keys
 		return err
 	}
 	if err := d.apply(ctx, first); err != nil {
@@ -169,6 +190,9 @@ func (d *dev) apply(ctx context.Context, m *manifests) error {
 	for _, p := range m.problems {
 		fmt.Fprintln(d.err, p)
 	}
+	if err := d.putKeys(ctx, m); err != nil {
+		return err
+	}
 	got, err := d.plane.Service.Apply(ctx, repository.Documents{Registry: m.registry, Domains: m.domains})
 	if err != nil {
 		return fmt.Errorf("apply the manifests: %w", err)
@@ -177,7 +201,7 @@ func (d *dev) apply(ctx context.Context, m *manifests) error {
 		fmt.Fprintf(d.err, "%s %s/%s: %s\n", p.Source.Kind, p.Source.Namespace, p.Source.Name, p.Text)
 	}
 	d.inForce = m
-	return nil
+	return d.writeKeys(m)
 }
 
 func (d *dev) complain(err error) { fmt.Fprintln(d.err, "packhouse:", err) }
@@ -260,6 +284,7 @@ func lastInChain(repos []config.Repository) string {
 // writeFile writes dev.json with a fresh token.
 func (d *dev) writeFile(ctx context.Context) error {
 	f, m := &d.file, d.inForce
+	d.key.set(f, m)
 	f.Endpoint, f.Region, f.Domain, f.DomainOwner, f.Token = d.endpoint, m.registry.Region, m.first.Name, m.first.Owner, ""
 	if m.first != (registry.DomainRef{}) {
 		uid, err := d.plane.DomainUID(ctx, m.first)

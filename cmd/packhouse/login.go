@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"os/exec"
 	"slices"
@@ -26,6 +25,7 @@ const tokenVariable = "PACKHOUSE_TOKEN"
 // login is one run of the command.
 type login struct {
 	target
+	exchange
 	domain     string
 	owner      string
 	repository string
@@ -48,7 +48,7 @@ domain and lives 12 hours, or as long as --duration says; then log in again.
 
 For a registry in a cluster say --registry and --namespace, and --endpoint if clients reach it at an address that it does not
 know, such as that of "packhouse port-forward". For one that you do not administer say --endpoint and --domain, and put a token
-into ` + tokenVariable + `.`,
+into ` + tokenVariable + `; or, in a pod or a build, name the file with its own identity token with --` + identityFlag + `.`,
 		Example: `  packhouse login npm --repository my-repo
   packhouse login npm --repository my-repo --scope @my-team    # only for packages @my-team/…
   packhouse login pnpm --repository my-repo --dry-run
@@ -64,7 +64,8 @@ into ` + tokenVariable + `.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return l.run(c, args[0]) },
 	}
-	l.flags(c)
+	l.target.flags(c)
+	l.exchange.flags(c)
 	domainFlags(c, &l.domain, &l.owner)
 	f := c.Flags()
 	f.StringVar(&l.repository, "repository", "", "repository (default: the only one of the domain)")
@@ -125,7 +126,18 @@ func (l *login) settings(c *cobra.Command, t tool) (*settings, error) {
 	}
 	ref := registry.DomainRef{Owner: l.owner, Name: l.domain}
 	endpoint := l.endpoint
-	if inCluster || endpoint == "" || s.token == "" {
+	if err := l.named(endpoint, ref); err != nil {
+		return nil, err
+	}
+	switch {
+	case l.file != "" && (inCluster || l.local):
+		return nil, errNotLocal
+	case l.file != "" && l.dryRun:
+	case l.file != "":
+		if s.token, s.expires, err = l.exchange.token(c.Context(), c.InOrStdin(), endpoint, ref, l.duration); err != nil {
+			return nil, err
+		}
+	case inCluster || endpoint == "" || s.token == "":
 		err := l.do(c, func(ctx context.Context, at *found) (err error) {
 			ref, endpoint, err = l.ask(ctx, at, s)
 			return err
@@ -140,9 +152,9 @@ func (l *login) settings(c *cobra.Command, t tool) (*settings, error) {
 	case l.repository == "":
 		return nil, errors.New("say which --repository")
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
-		return nil, fmt.Errorf("--endpoint %q is not an address like https://packages.example.com", endpoint)
+	u, err := baseAddress(endpoint)
+	if err != nil {
+		return nil, err
 	}
 	s.registry = u.JoinPath(ref.String(), t.format, l.repository).String() + "/"
 	return s, nil

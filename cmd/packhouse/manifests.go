@@ -28,15 +28,20 @@ type manifests struct {
 	registry  *config.Registry
 	domains   []config.Domain // in order of account and name
 	first     registry.DomainRef
-	problems  []string // what is declared and not in force
-	canonical []byte   // the same for the same configuration
+	refusals  []compile.Condition
+	problems  []string // the same in words: what is declared and not in force
+	keys      []compile.KeyState
+	secrets   map[string]string // of access keys, by id
+	canonical []byte            // the same for the same configuration
 }
 
 // compiler turns files into configuration.
 type compiler struct {
 	files     []string
+	kept      string            // folder of what was declared through the service API; "": none
 	endpoints []config.Endpoint // under which this process can be reached; they come first
 	options   compile.Options
+	keyring   keyring
 }
 
 // newCompiler checks that urls ("NAME=URL"), which take the place of external connections' addresses, name connections that there are.
@@ -74,7 +79,7 @@ func (c *compiler) read(ctx context.Context, before *manifests) (*manifests, err
 		previousSet, previous = before.set, before.compiled
 	}
 	var err error
-	if m.set, err = manifest.Load(ctx, c.files, previousSet); err != nil {
+	if m.set, err = manifest.LoadWith(ctx, c.files, c.kept, previousSet); err != nil {
 		return nil, err
 	}
 	opt := c.options
@@ -85,15 +90,21 @@ func (c *compiler) read(ctx context.Context, before *manifests) (*manifests, err
 	default:
 		return nil, fmt.Errorf("there are %d objects of kind Registry; this process is one registry", len(r))
 	}
-	result := compile.Compile(m.set.Objects, previous, opt)
-	m.compiled, m.domains = result.Documents, result.Domains
-	for _, p := range result.Problems() {
+	objects := m.set.Objects
+	if objects.Keys, m.secrets, err = c.keyring.of(objects.AccessKeys); err != nil {
+		return nil, err
+	}
+	result := compile.Compile(objects, previous, opt)
+	m.compiled, m.domains, m.keys = result.Documents, result.Domains, result.Keys
+	m.refusals = result.Problems()
+	for _, p := range m.refusals {
 		m.problems = append(m.problems, place(m.set, p.Object)+p.Object.String()+": "+p.Message)
 	}
 	own := *result.Registry
 	own.Endpoints = slices.Concat(c.endpoints, own.Endpoints)
-	m.registry = &own
 	m.first = m.firstDeclared()
+	own.Identities = append(slices.Clone(own.Identities), devIdentity(m.account()))
+	m.registry = &own
 	return m, m.canonicalize()
 }
 

@@ -21,6 +21,8 @@ var tools = []tool{
 	{name: "cargo", format: "cargo", steps: cargoSteps},
 	{name: "gem", format: "ruby", steps: gemSteps},
 	{name: "bundle", format: "ruby", steps: bundleSteps},
+	{name: "mvn", format: "maven", steps: mvnSteps},
+	{name: "gradle", format: "maven", steps: gradleSteps},
 }
 
 // registryKey is the setting that names the registry, for everything or for a scope.

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"packhouse.dev/packhouse/cmd/internal/plane"
+	"packhouse.dev/packhouse/registry/audit"
 )
 
 // version is set by the linker.
@@ -37,6 +38,8 @@ type flags struct {
 	listen, metrics, dataDir, database string
 	admin, adminTLS, sealingKey        string
 	drainDelay                         time.Duration
+	audit                              string
+	auditReads                         uint32
 	accessLog, verbose                 bool
 }
 
@@ -61,6 +64,8 @@ under way finish within 25 seconds.`,
 	fl.StringVar(&f.adminTLS, "admin-tls-dir", "", "folder with tls.crt, tls.key and ca.crt for --admin-listen; files that change are read again")
 	fl.StringVar(&f.sealingKey, "sealing-key-file", "", "file with the sealing key in base64, 32 bytes or more, that others cannot read (default: sealing.key in the data directory, made at the first start)")
 	fl.DurationVar(&f.drainDelay, "drain-delay", 0, "how long requests are still taken after /-/readyz says no, for balancers to notice")
+	fl.StringVar(&f.audit, "audit-log", "-", "file for the record of who did what, a line of JSON each; - is standard output, empty: none")
+	fl.Uint32Var(&f.auditReads, "audit-reads", audit.Sampled, "record one of so many `READS` of packages; 1: all, 0: none. Changes and denials are always recorded")
 	fl.BoolVar(&f.accessLog, "access-log", false, "log every request, also reads")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log more")
 	return c
@@ -88,6 +93,14 @@ func (f *flags) run(ctx context.Context, stderr io.Writer) (err error) {
 		if opt.Database = strings.TrimSpace(string(text)); opt.Database == "" {
 			return fmt.Errorf("--database-file: %s is empty", f.database)
 		}
+	}
+	file, err := plane.OpenAudit(f.audit)
+	if err != nil {
+		return fmt.Errorf("--audit-log: %w", err)
+	}
+	if file != nil {
+		defer func() { err = errors.Join(err, file.Close()) }()
+		opt.Audit = audit.New(file, f.auditReads, log)
 	}
 	packages, operations, err := plane.Listen(f.listen, f.metrics)
 	if err != nil {

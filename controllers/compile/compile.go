@@ -33,6 +33,11 @@ type Objects struct {
 	DomainPolicies     []api.DomainPolicy
 	RepositoryPolicies []api.RepositoryPolicy
 	IdentityPolicies   []api.IdentityPolicy
+	IdentityProviders  []api.IdentityProvider
+	AccessKeys         []api.AccessKey
+	Keys               map[types.NamespacedName][]Key // of AccessKeys, as their Secrets have them
+	// ServiceAccounts are those of namespaces that have identity policies or access keys. nil: there is no cluster to ask.
+	ServiceAccounts []config.ServiceAccount
 
 	Namespaces map[string]Namespace // by name
 }
@@ -65,6 +70,8 @@ type Options struct {
 	URLs map[string]string
 	// DefaultAccount is the account of namespace "default"; "" derives it as for any other.
 	DefaultAccount string
+	// Cluster is who signs the tokens of the cluster's service accounts; nil: it is as it was before.
+	Cluster *config.ClusterIssuer
 }
 
 // Object names an object that a condition is about.
@@ -91,6 +98,8 @@ type Result struct {
 	Conditions []Condition
 	// Groups has what package groups show in their status, in order of the objects.
 	Groups []GroupState
+	// Keys has what access keys show in theirs, oldest first.
+	Keys []KeyState
 	// Served has what is served of each Domain and Repository that is in the documents, also where that is an earlier declaration.
 	Served map[Object]Served
 }
@@ -141,6 +150,8 @@ func Compile(objects Objects, previous Documents, opt Options) *Result {
 	c.compileRegistry()
 	c.compileDomains()
 	c.compileIdentities()
+	c.compileProviders()
+	c.compileKeys()
 	c.compileDomainPolicies()
 	c.compileRepositories()
 	c.compileOrigins()
@@ -168,6 +179,8 @@ func (o Objects) sorted() Objects {
 	o.DomainPolicies = byAge(o.DomainPolicies, func(x *api.DomainPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
 	o.RepositoryPolicies = byAge(o.RepositoryPolicies, func(x *api.RepositoryPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
 	o.IdentityPolicies = byAge(o.IdentityPolicies, func(x *api.IdentityPolicy) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.IdentityProviders = byAge(o.IdentityProviders, func(x *api.IdentityProvider) *metav1.ObjectMeta { return &x.ObjectMeta })
+	o.AccessKeys = byAge(o.AccessKeys, func(x *api.AccessKey) *metav1.ObjectMeta { return &x.ObjectMeta })
 	return o
 }
 

@@ -73,7 +73,8 @@ func (c *compilation) compileGroups() {
 // before. Without one the group has no packages.
 func (c *compilation) group(g *api.PackageGroup, d *domain) (_ *config.PackageGroup, problem string) {
 	out := &config.PackageGroup{
-		Source: source("PackageGroup", &g.ObjectMeta), Description: g.Spec.Description, Contact: g.Spec.Contact, Tags: tags(g.Spec.Tags),
+		CreatedAt: g.CreationTimestamp.Time.UTC(),
+		Source:    source("PackageGroup", &g.ObjectMeta), Description: g.Spec.Description, Contact: g.Spec.Contact, Tags: tags(g.Spec.Tags),
 	}
 	if over := len(g.Spec.Tags) - c.limits.TagsPerResource; over > 0 {
 		problem, out.Tags = fmt.Sprintf("it has %d tags more than the limit of %d", over, c.limits.TagsPerResource), nil

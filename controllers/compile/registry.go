@@ -67,6 +67,9 @@ func (c *compilation) compileRegistry() {
 		kept.Accounts = slices.Clone(kept.Accounts)
 		doc = &kept
 	}
+	if doc.Cluster = c.opt.Cluster; doc.Cluster == nil && c.previous.Registry != nil {
+		doc.Cluster = c.previous.Registry.Cluster
+	}
 	c.out.Registry = doc
 	c.limits = doc.Limits.WithDefaults()
 	c.compileAccounts(doc)
@@ -111,6 +114,12 @@ func (c *compilation) compileAccounts(doc *config.Registry) {
 	}
 	for i := range c.objects.IdentityPolicies {
 		namespaces[c.objects.IdentityPolicies[i].Namespace] = true
+	}
+	for i := range c.objects.IdentityProviders {
+		namespaces[c.objects.IdentityProviders[i].Namespace] = true
+	}
+	for i := range c.objects.AccessKeys {
+		namespaces[c.objects.AccessKeys[i].Namespace] = true
 	}
 	by := map[string][]string{}
 	for ns := range namespaces {

@@ -49,6 +49,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("install", s.install)
 	t.Run("samples", s.samples)
 	t.Run("npm", s.npm)
+	t.Run("identities", s.identities)
 	t.Run("latency", s.latency)
 	t.Run("credentials", s.credentials)
 	t.Run("alone", s.alone)

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +78,22 @@ func (s *Set) Place(kind, namespace, name string) string {
 	return ""
 }
 
+// Kept says whether an object is of the folder behind the others, and in which file it stands; "" if it is not.
+func (s *Set) Kept(kind, namespace, name string) string {
+	if o := s.objects[key{kind, namespace, name}]; o != nil && o.kept {
+		return o.file
+	}
+	return ""
+}
+
+// Content is an object as it is declared, defaults included; nil if it is not in the set. The caller may change it.
+func (s *Set) Content(kind, namespace, name string) map[string]any {
+	if o := s.objects[key{kind, namespace, name}]; o != nil {
+		return runtime.DeepCopyJSON(o.content)
+	}
+	return nil
+}
+
 type key struct{ kind, namespace, name string }
 
 // object is a manifest of ours, defaulted.
@@ -85,6 +102,7 @@ type object struct {
 	place
 	content map[string]any
 	created time.Time
+	kept    bool
 }
 
 type place struct {
@@ -99,16 +117,31 @@ func epoch() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
 // Load reads files and folders (*.yaml, *.yml, *.json, not those in folders below). previous is what was read before, nil at first:
 // rules about changes compare with it. The error names everything that is wrong, up to a bound; then there is no Set.
 func Load(ctx context.Context, paths []string, previous *Set) (*Set, error) {
+	return LoadWith(ctx, paths, "", previous)
+}
+
+// LoadWith is Load with a folder of manifests that stand behind all others: what a file of paths declares, none of them does. Their
+// objects have the creation times that stand in them. The folder need not be there; "" is none.
+func LoadWith(ctx context.Context, paths []string, kept string, previous *Set) (*Set, error) {
 	schemas, err := schemas()
 	if err != nil {
 		return nil, err
 	}
 	documents, problems := read(paths)
+	if kept != "" {
+		if _, err := os.Stat(kept); err == nil {
+			more, errs := read([]string{kept})
+			for _, d := range more {
+				d.kept = true
+			}
+			documents, problems = append(documents, more...), append(problems, errs...)
+		}
+	}
 	out := &Set{objects: map[key]*object{}}
 	last := epoch()
 	if previous != nil {
 		for _, o := range previous.objects {
-			if o.created.After(last) {
+			if !o.kept && o.created.After(last) {
 				last = o.created
 			}
 		}
@@ -123,18 +156,24 @@ func Load(ctx context.Context, paths []string, previous *Set) (*Set, error) {
 		if o == nil || len(errs) > 0 {
 			continue
 		}
-		if first := out.objects[o.key]; first != nil {
+		if first := out.objects[o.key]; first != nil && d.kept {
+			out.Notices = append(out.Notices, fmt.Sprintf("%s:%d: %s %s is declared at %s:%d, which counts", o.file, o.line, o.kind, o.name, first.file, first.line))
+			continue
+		} else if first != nil {
 			problems = append(problems, &Error{
 				File: o.file, Line: o.line, Object: o.kind + " " + o.name, Message: fmt.Sprintf("is declared at %s:%d already", first.file, first.line),
 			})
 			continue
 		}
 		o.created = last.Add(time.Second)
-		if previous != nil && previous.objects[o.key] != nil {
+		if at, ok := d.created(); ok {
+			o.created = at
+		} else if previous != nil && previous.objects[o.key] != nil {
 			o.created = previous.objects[o.key].created
 		} else {
 			last = o.created
 		}
+		o.kept = d.kept
 		out.objects[o.key] = o
 		order = append(order, o)
 	}
@@ -177,6 +216,10 @@ func (s *Set) add(o *object) error {
 		return appendTyped(&s.Objects.RepositoryPolicies, o, &meta, func(r *api.RepositoryPolicy) *metav1.ObjectMeta { return &r.ObjectMeta })
 	case "IdentityPolicy":
 		return appendTyped(&s.Objects.IdentityPolicies, o, &meta, func(r *api.IdentityPolicy) *metav1.ObjectMeta { return &r.ObjectMeta })
+	case "IdentityProvider":
+		return appendTyped(&s.Objects.IdentityProviders, o, &meta, func(r *api.IdentityProvider) *metav1.ObjectMeta { return &r.ObjectMeta })
+	case "AccessKey":
+		return appendTyped(&s.Objects.AccessKeys, o, &meta, func(r *api.AccessKey) *metav1.ObjectMeta { return &r.ObjectMeta })
 	}
 	return fmt.Errorf("kind %s is not known to this build", o.kind)
 }

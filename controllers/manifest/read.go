@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -28,6 +29,15 @@ type document struct {
 	place
 	root    *yaml.Node
 	content map[string]any
+	kept    bool // of the folder behind all others
+}
+
+// created is when a kept object came to be.
+func (d *document) created() (time.Time, bool) {
+	meta, _ := d.content["metadata"].(map[string]any)
+	text, _ := meta["creationTimestamp"].(string)
+	at, err := time.Parse(time.RFC3339, text)
+	return at, err == nil && d.kept
 }
 
 // read reads all documents of files and folders.

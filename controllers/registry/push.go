@@ -49,6 +49,9 @@ func (r *Reconciler) push(ctx context.Context, reg *api.Registry, w *world, s *s
 		out.err = r.remember(ctx, out, w, s)
 	}
 	out.before = s.previous
+	if err := r.readKeys(ctx, reg, w, s); err != nil && out.err == nil {
+		out.err = err
+	}
 	if err := r.compile(ctx, reg, w, s, out); out.err == nil {
 		out.err = err
 	}
@@ -123,6 +126,9 @@ func (r *Reconciler) current(ctx context.Context, previous compile.Documents, w 
 		o := &w.repositories[i]
 		note("Repository", o.Namespace, o.Name, o.UID, o.Generation)
 	}
+	if err := r.currentIdentities(ctx, previous.Registry, w); err != nil {
+		return err
+	}
 	for _, d := range previous.Domains {
 		if err := r.notBehind(ctx, seen, d.Source, &api.Domain{}); err != nil {
 			return err
@@ -134,6 +140,37 @@ func (r *Reconciler) current(ctx context.Context, previous compile.Documents, w 
 		}
 	}
 	return nil
+}
+
+// currentIdentities is current for what lets somebody in.
+func (r *Reconciler) currentIdentities(ctx context.Context, previous *config.Registry, w *world) error {
+	if previous == nil {
+		return nil
+	}
+	seen := map[config.Source]int64{}
+	note := func(kind string, o client.Object) {
+		seen[config.Source{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID())}] = o.GetGeneration()
+	}
+	for i := range w.objects.IdentityPolicies {
+		note("IdentityPolicy", &w.objects.IdentityPolicies[i])
+	}
+	for i := range w.objects.IdentityProviders {
+		note(config.KindIdentityProvider, &w.objects.IdentityProviders[i])
+	}
+	for i := range w.objects.AccessKeys {
+		note(config.KindAccessKey, &w.objects.AccessKeys[i])
+	}
+	var failed []error
+	for i := range previous.Identities {
+		failed = append(failed, r.notBehind(ctx, seen, previous.Identities[i].Source, &api.IdentityPolicy{}))
+	}
+	for i := range previous.Providers {
+		failed = append(failed, r.notBehind(ctx, seen, previous.Providers[i].Source, &api.IdentityProvider{}))
+	}
+	for i := range previous.AccessKeys {
+		failed = append(failed, r.notBehind(ctx, seen, previous.AccessKeys[i].Source, &api.AccessKey{}))
+	}
+	return errors.Join(failed...)
 }
 
 func (r *Reconciler) notBehind(ctx context.Context, seen map[config.Source]int64, s config.Source, into client.Object) error {
@@ -150,6 +187,8 @@ func (r *Reconciler) notBehind(ctx context.Context, seen map[config.Source]int64
 		return err
 	case string(into.GetUID()) != s.UID:
 		return nil // deleted and made again; the cache sees to the new one
+	case !into.GetDeletionTimestamp().IsZero():
+		return nil // not declared any more, whatever holds it
 	}
 	return fmt.Errorf("%s %s/%s: the cache is behind the apiserver", s.Kind, s.Namespace, s.Name)
 }
@@ -157,7 +196,7 @@ func (r *Reconciler) notBehind(ctx context.Context, seen map[config.Source]int64
 // compile makes the documents. Without anything known of the registry it only serves to tell conditions.
 func (r *Reconciler) compile(ctx context.Context, reg *api.Registry, w *world, s *state, out *outcome) error {
 	out.compiled = compile.Compile(w.objects, s.previous, compile.Options{
-		Registry: types.NamespacedName{Namespace: reg.Namespace, Name: reg.Name}, Presets: r.opt.Presets,
+		Registry: types.NamespacedName{Namespace: reg.Namespace, Name: reg.Name}, Presets: r.opt.Presets, Cluster: r.issuer.get(ctx),
 	})
 	own, err := r.ownEndpoints(ctx, reg)
 	out.endpoints = slices.Concat(out.compiled.Registry.Endpoints, own)

@@ -53,7 +53,7 @@ type Planes interface {
 	Of(ctx context.Context, r *api.Registry) ([]Plane, error)
 }
 
-// Options of a Reconciler. All but Epoch are needed.
+// Options of a Reconciler. All but Epoch, Issuer and Now are needed.
 type Options struct {
 	Client  client.Client // reads from the cache
 	Live    client.Reader // reads from the apiserver
@@ -64,12 +64,15 @@ type Options struct {
 	Presets []compile.Preset
 	// Epoch grows with every leader, so that one that was deposed and does not know it yet is refused. nil: always 0.
 	Epoch func(ctx context.Context) (int64, error)
-	Now   func() time.Time
+	// Issuer tells who signs the tokens of the cluster's service accounts. nil: registries do not take them.
+	Issuer func(ctx context.Context) (*config.ClusterIssuer, error)
+	Now    func() time.Time
 }
 
 // Reconciler reconciles Registries and everything that belongs to them. It is safe for concurrent use with different keys.
 type Reconciler struct {
-	opt Options
+	opt    Options
+	issuer issuer
 
 	mu     sync.Mutex
 	states map[types.NamespacedName]*state
@@ -87,6 +90,8 @@ type state struct {
 	previous compile.Documents
 	problems []admin.Problem
 	secrets  map[string]string // digest of the secrets that an instance of the registry was given
+
+	keys map[types.UID]pairs // of access keys
 }
 
 // New returns a Reconciler.
@@ -97,7 +102,7 @@ func New(opt Options) *Reconciler {
 	if opt.Epoch == nil {
 		opt.Epoch = func(context.Context) (int64, error) { return 0, nil }
 	}
-	return &Reconciler{opt: opt, states: map[types.NamespacedName]*state{}}
+	return &Reconciler{opt: opt, issuer: issuer{ask: opt.Issuer, now: opt.Now}, states: map[types.NamespacedName]*state{}}
 }
 
 // unbound is the key of objects that no Registry claims.
@@ -192,25 +197,54 @@ func (r *Reconciler) gather(ctx context.Context) (*world, error) {
 		domainPolicy api.DomainPolicyList
 		repoPolicy   api.RepositoryPolicyList
 		identities   api.IdentityPolicyList
+		providers    api.IdentityProviderList
+		accessKeys   api.AccessKeyList
 		namespaces   corev1.NamespaceList
 	)
-	for _, list := range []client.ObjectList{&registries, &domains, &repositories, &connections, &origins, &groups, &domainPolicy, &repoPolicy, &identities, &namespaces} {
+	for _, list := range []client.ObjectList{&registries, &domains, &repositories, &connections, &origins, &groups, &domainPolicy, &repoPolicy, &identities, &providers, &accessKeys, &namespaces} {
 		if err := r.opt.Client.List(ctx, list); err != nil {
 			return nil, err
 		}
 	}
+	var err error
 	w := &world{domains: domains.Items, repositories: repositories.Items, namespaces: map[string]*corev1.Namespace{}}
 	w.objects = compile.Objects{
 		Registries: alive(registries.Items), Domains: alive(domains.Items), Repositories: alive(repositories.Items),
 		Connections: alive(connections.Items), Origins: alive(origins.Items), Groups: alive(groups.Items),
-		DomainPolicies: alive(domainPolicy.Items), RepositoryPolicies: alive(repoPolicy.Items), IdentityPolicies: alive(identities.Items), Namespaces: map[string]compile.Namespace{},
+		DomainPolicies: alive(domainPolicy.Items), RepositoryPolicies: alive(repoPolicy.Items), IdentityPolicies: alive(identities.Items),
+		IdentityProviders: alive(providers.Items), AccessKeys: alive(accessKeys.Items), Namespaces: map[string]compile.Namespace{},
 	}
 	for i := range namespaces.Items {
 		n := &namespaces.Items[i]
 		w.namespaces[n.Name] = n
 		w.objects.Namespaces[n.Name] = compile.Namespace{UID: string(n.UID), Labels: n.Labels}
 	}
-	return w, nil
+	w.objects.ServiceAccounts, err = r.serviceAccounts(ctx, &w.objects)
+	return w, err
+}
+
+// serviceAccounts are those of namespaces whose principals policies or access keys speak of.
+func (r *Reconciler) serviceAccounts(ctx context.Context, o *compile.Objects) ([]config.ServiceAccount, error) {
+	namespaces := map[string]bool{}
+	for i := range o.IdentityPolicies {
+		namespaces[o.IdentityPolicies[i].Namespace] = true
+	}
+	for i := range o.AccessKeys {
+		namespaces[o.AccessKeys[i].Namespace] = true
+	}
+	out := []config.ServiceAccount{}
+	for ns := range namespaces {
+		var list corev1.ServiceAccountList
+		if err := r.opt.Client.List(ctx, &list, client.InNamespace(ns)); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			if a := &list.Items[i]; a.DeletionTimestamp.IsZero() {
+				out = append(out, config.ServiceAccount{Namespace: ns, Name: a.Name, UID: string(a.UID)})
+			}
+		}
+	}
+	return out, nil
 }
 
 // alive leaves out what is being deleted: it is not declared any more.

@@ -95,6 +95,16 @@ func (r *Reconciler) report(ctx context.Context, reg *api.Registry, w *world, ou
 			one("IdentityPolicy", o, &o.Status, func() {})
 		}
 	}
+	for i := range w.objects.IdentityProviders {
+		o := &w.objects.IdentityProviders[i]
+		if len(w.objects.Registries) == 1 || concerns(o.Namespace, reg, out) {
+			one("IdentityProvider", o, &o.Status, func() {})
+		}
+	}
+	for i := range w.objects.AccessKeys {
+		o := &w.objects.AccessKeys[i]
+		one("AccessKey", o, &o.Status.Status, func() { accessKeyStatus(o, reg, out) })
+	}
 	one("Registry", reg, &reg.Status.Status, func() { registryStatus(reg, out) })
 	return g.Wait()
 }

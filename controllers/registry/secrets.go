@@ -17,7 +17,7 @@ import (
 	"packhouse.dev/packhouse/registry/config"
 )
 
-// pushSecrets gives the registry the credentials that its external connections name. A Secret is read only from the namespace of the
+// pushSecrets gives the registry the secrets of access keys, and the credentials that its external connections name. A Secret is read only from the namespace of the
 // connection, and only sent to the host that it names itself: whoever may write connections may not send it elsewhere.
 func (r *Reconciler) pushSecrets(ctx context.Context, w *world, s *state, out *outcome) error {
 	out.secrets = map[compile.Object]string{}
@@ -36,6 +36,7 @@ func (r *Reconciler) pushSecrets(ctx context.Context, w *world, s *state, out *o
 		}
 	}
 	slices.SortFunc(q.Secrets, func(a, b admin.Secret) int { return cmp.Compare(a.Name, b.Name) })
+	q.AccessKeys = keySecrets(s, out)
 	digest, err := digestOf(q)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -24,10 +26,11 @@ import (
 
 // The operator's permissions. It reads Secrets one by one and never lists them; it has no right over pods' content, roles or bindings.
 //
-// +kubebuilder:rbac:groups=packhouse.dev,resources=registries;domains;repositories;externalconnections;packageoriginconfigurations;packagegroups;domainpolicies;repositorypolicies;identitypolicies,verbs=get;list;watch
+// +kubebuilder:rbac:groups=packhouse.dev,resources=registries;domains;repositories;externalconnections;packageoriginconfigurations;packagegroups;domainpolicies;repositorypolicies;identitypolicies;identityproviders;accesskeys,verbs=get;list;watch
 // +kubebuilder:rbac:groups=packhouse.dev,resources=domains;repositories,verbs=patch
 // +kubebuilder:rbac:groups=packhouse.dev,resources=domains/finalizers;repositories/finalizers;registries/finalizers,verbs=update
-// +kubebuilder:rbac:groups=packhouse.dev,resources=registries/status;domains/status;repositories/status;externalconnections/status;packageoriginconfigurations/status;packagegroups/status;domainpolicies/status;repositorypolicies/status;identitypolicies/status,verbs=patch
+// +kubebuilder:rbac:groups=packhouse.dev,resources=registries/status;domains/status;repositories/status;externalconnections/status;packageoriginconfigurations/status;packagegroups/status;domainpolicies/status;repositorypolicies/status;identitypolicies/status;identityproviders/status;accesskeys/status,verbs=patch
+// +kubebuilder:rbac:urls=/.well-known/openid-configuration;/openid/v1/jwks,verbs=get
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;create;patch
@@ -50,7 +53,7 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 		For(&api.Registry{}, declared)
 	for _, o := range []client.Object{
 		&api.Registry{}, &api.Domain{}, &api.Repository{}, &api.ExternalConnection{}, &api.PackageOriginConfiguration{},
-		&api.PackageGroup{}, &api.DomainPolicy{}, &api.RepositoryPolicy{}, &api.IdentityPolicy{},
+		&api.PackageGroup{}, &api.DomainPolicy{}, &api.RepositoryPolicy{}, &api.IdentityPolicy{}, &api.IdentityProvider{}, &api.AccessKey{},
 	} {
 		b = b.Watches(o, everyone, declared)
 	}
@@ -58,6 +61,10 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 	for _, o := range []client.Object{&appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ServiceAccount{}, &networkingv1.NetworkPolicy{}} {
 		b = b.Watches(o, handler.EnqueueRequestsFromMapFunc(r.owner), ours, builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))
 	}
+	// A service account that comes or goes is one whose tokens begin or cease to be worth something.
+	b = b.Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(r.ofAccount), builder.WithPredicates(predicate.Funcs{
+		UpdateFunc: func(e event.UpdateEvent) bool { return !e.ObjectNew.GetDeletionTimestamp().IsZero() },
+	}))
 	b = b.Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofInstance), ours)
 	return b.Complete(r)
 }
@@ -73,6 +80,16 @@ func (r *Reconciler) everyRegistry(ctx context.Context, _ client.Object) []recon
 		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 	}
 	return out
+}
+
+// ofAccount enqueues all Registries, if tokens of a service account could be of use at all.
+func (r *Reconciler) ofAccount(ctx context.Context, o client.Object) []reconcile.Request {
+	for _, list := range []client.ObjectList{&api.IdentityPolicyList{}, &api.AccessKeyList{}} {
+		if err := r.opt.Client.List(ctx, list, client.InNamespace(o.GetNamespace()), client.Limit(1)); err != nil || apimeta.LenList(list) > 0 {
+			return r.everyRegistry(ctx, o)
+		}
+	}
+	return nil
 }
 
 // owner enqueues the Registry of an object that was touched, and has its objects applied again.

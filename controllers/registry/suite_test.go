@@ -149,7 +149,7 @@ func (f *fixture) must(err error) {
 
 func (f *fixture) cleanUp() {
 	ctx := context.Background()
-	for _, list := range []client.ObjectList{&api.RepositoryList{}, &api.DomainList{}, &api.ExternalConnectionList{}, &api.PackageOriginConfigurationList{}, &api.PackageGroupList{}, &api.DomainPolicyList{}, &api.RepositoryPolicyList{}, &api.IdentityPolicyList{}, &api.RegistryList{}} {
+	for _, list := range []client.ObjectList{&api.RepositoryList{}, &api.DomainList{}, &api.ExternalConnectionList{}, &api.PackageOriginConfigurationList{}, &api.PackageGroupList{}, &api.DomainPolicyList{}, &api.RepositoryPolicyList{}, &api.IdentityPolicyList{}, &api.IdentityProviderList{}, &api.AccessKeyList{}, &api.RegistryList{}} {
 		f.must(f.c.List(ctx, list))
 		f.must(apimeta.EachListItem(list, func(o runtime.Object) error {
 			obj := o.(client.Object)
@@ -267,6 +267,7 @@ type fakePlane struct {
 	numbers  map[string]numbers // by owner/name
 	applied  int
 	secrets  []admin.Secret
+	keys     []admin.AccessKeySecret
 	removed  []admin.Removal
 	problems []admin.Problem
 	detached map[string]config.Domain
@@ -341,7 +342,7 @@ func same(a, b any) bool {
 func (p *fakePlane) PutSecrets(_ context.Context, q admin.Secrets) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.secrets = q.Secrets
+	p.secrets, p.keys = q.Secrets, q.AccessKeys
 	return nil
 }
 

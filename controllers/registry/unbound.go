@@ -52,6 +52,19 @@ func (r *Reconciler) reconcileUnbound(ctx context.Context) error {
 			})
 		}
 	}
+	for i := range w.objects.AccessKeys {
+		o := &w.objects.AccessKeys[i]
+		of, _, problem := compile.RegistryOfKey(&w.objects, o)
+		switch there := slices.ContainsFunc(w.objects.Registries, func(r api.Registry) bool { return client.ObjectKeyFromObject(&r) == of }); {
+		case there, problem != "" && len(w.objects.Registries) > 0: // each of them says that one must be named
+			continue
+		case problem == "":
+			problem = fmt.Sprintf("there is no Registry %s", of)
+		}
+		g.Go(func() error {
+			return r.homeless(ctx, "AccessKey", o, &o.Status.Status, problem)
+		})
+	}
 	return g.Wait()
 }
 

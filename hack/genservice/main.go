@@ -111,8 +111,8 @@ func (m *model) operations(b *bytes.Buffer) {
 			errs = append(errs, e.Shape)
 		}
 		slices.Sort(errs)
-		fmt.Fprintf(b, "\t{Name: %q, Method: %q, Path: %q, New: func() any { return new(%s) }, Errors: %#v},\n",
-			name, op.HTTP.Method, op.HTTP.RequestURI, op.Input.Shape, errs)
+		fmt.Fprintf(b, "\t{Name: %q, Method: %q, Path: %q, New: func() any { return new(%s) }, Payload: %t, Errors: %#v},\n",
+			name, op.HTTP.Method, op.HTTP.RequestURI, op.Input.Shape, m.Shapes[op.Input.Shape].Payload != "", errs)
 	}
 	b.WriteString("}\n")
 }

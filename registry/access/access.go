@@ -163,6 +163,13 @@ func (r *Registry) Account(c *Caller, action, resource string) policy.Request {
 	return q
 }
 
+// Unknown begins a request on a domain that there is not, so that who may not know learns nothing from the answer.
+func (r *Registry) Unknown(c *Caller, action string, ref registry.DomainRef) policy.Request {
+	q := r.request(c, action, r.names.Domain(ref.Owner, ref.Name))
+	q.Owner, q.Context.ResourceOrg = ref.Owner, r.orgs[ref.Owner]
+	return q
+}
+
 func (r *Registry) request(c *Caller, action, resource string) policy.Request {
 	q := policy.Request{Principal: c.Principal, Action: action, Resource: resource, Context: c.Context}
 	q.Policies.Identity = r.identities.Of(c.Principal, c.Groups...)

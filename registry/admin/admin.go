@@ -110,7 +110,14 @@ type DomainStatus struct {
 // Secrets are all secrets that a configuration names. Those that are not among them are forgotten. They are stored sealed, never
 // shown again and never logged.
 type Secrets struct {
-	Secrets []Secret `json:"secrets"`
+	Secrets    []Secret          `json:"secrets"`
+	AccessKeys []AccessKeySecret `json:"accessKeys,omitempty"`
+}
+
+// AccessKeySecret is what a client signs with that names an access key of a config.AccessKey.
+type AccessKeySecret struct {
+	ID     string `json:"id"`
+	Secret string `json:"secret"`
 }
 
 // Secret proves to another registry who is asking: username and password, or a token.

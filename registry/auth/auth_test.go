@@ -105,6 +105,28 @@ func TestTokenSaysWhatWasGranted(t *testing.T) {
 	}
 }
 
+// A token dies with what it was issued for, at once, and lives again with it: nothing was written down.
+func TestTokensDieWithTheirSource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	gone := false
+	w.vouch = func(source string) bool { return source != "ServiceAccount u-1" || !gone }
+	account, other := w.token(t, Grant{Principal: root, Domain: domainA, Source: "ServiceAccount u-1"}), w.token(t, Grant{Principal: root, Domain: domainA})
+	for i, step := range []struct{ gone, dead bool }{{false, false}, {true, true}, {false, false}} {
+		gone = step.gone
+		for _, tok := range []*Token{account, other} {
+			id, err := w.Verify(tok.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = w.Admit(t.Context(), id, domainA)
+			if dead := step.dead && tok == account; dead != errors.Is(err, registry.ErrUnauthenticated) {
+				t.Errorf("step %d: %v", i, err)
+			}
+		}
+	}
+}
+
 func TestIssueBounds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -35,8 +35,11 @@ type Identity struct {
 type Options struct {
 	Keys        *Keys
 	Revocations Revocations
-	Now         func() time.Time // default time.Now
-	Cache       int              // verified tokens to remember; default 16,384
+	// Vouches says whether what tokens were issued for (Grant.Source) is still there. It is asked at every request, without waiting; nil: it
+	// always is.
+	Vouches func(source string) bool
+	Now     func() time.Time // default time.Now
+	Cache   int              // verified tokens to remember; default 16,384
 }
 
 // Authenticator verifies tokens. It is safe for concurrent use.
@@ -44,6 +47,7 @@ type Authenticator struct {
 	key    []byte
 	now    func() time.Time
 	parser *jwt.Parser
+	vouch  func(source string) bool
 
 	limit    int
 	mu       sync.RWMutex
@@ -60,8 +64,11 @@ func New(opt Options) *Authenticator {
 	if opt.Cache <= 0 {
 		opt.Cache = defaultCache
 	}
+	if opt.Vouches == nil {
+		opt.Vouches = func(string) bool { return true }
+	}
 	a := &Authenticator{
-		key: opt.Keys.signing, now: opt.Now, limit: opt.Cache, verified: map[[sha256.Size]byte]*Identity{},
+		key: opt.Keys.signing, now: opt.Now, vouch: opt.Vouches, limit: opt.Cache, verified: map[[sha256.Size]byte]*Identity{},
 		// The algorithm is ours to say, never the token's. Strict decoding: one token has one spelling.
 		parser: jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer),
 			jwt.WithExpirationRequired(), jwt.WithTimeFunc(opt.Now), jwt.WithStrictDecoding()),

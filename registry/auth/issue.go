@@ -39,6 +39,9 @@ type Grant struct {
 	Domain    string            // UID of the domain
 	Source    string            // what it is issued for, so that it can be revoked with it; may be empty
 	Lifetime  time.Duration     // 0: MaxLifetime
+	// Until is the end of the session that the token is for, instead of a lifetime. It may be nearer than MinLifetime, and what is further
+	// than MaxLifetime is that.
+	Until time.Time
 }
 
 // Token is an issued token.
@@ -48,21 +51,32 @@ type Token struct {
 	ExpiresAt time.Time
 }
 
+func (g *Grant) lifetime(now time.Time) (time.Duration, error) {
+	switch left := g.Until.Sub(now); {
+	case !g.Until.IsZero() && left <= 0:
+		return 0, fmt.Errorf("%w: the session is over", registry.ErrInvalid)
+	case !g.Until.IsZero():
+		return min(left, MaxLifetime), nil
+	case g.Lifetime == 0:
+		return MaxLifetime, nil
+	case g.Lifetime < MinLifetime || g.Lifetime > MaxLifetime:
+		return 0, fmt.Errorf("%w: a token lives 15 minutes to 12 hours, not %v", registry.ErrInvalid, g.Lifetime)
+	}
+	return g.Lifetime, nil
+}
+
 // Issue signs a token. A lifetime outside the bounds, or a grant that names no principal or domain, is registry.ErrInvalid.
 func (i *Issuer) Issue(g Grant) (*Token, error) {
-	lifetime := g.Lifetime
-	if lifetime == 0 {
-		lifetime = MaxLifetime
-	}
+	now := i.now()
+	lifetime, err := g.lifetime(now)
 	switch {
-	case lifetime < MinLifetime || lifetime > MaxLifetime:
-		return nil, fmt.Errorf("%w: a token lives 15 minutes to 12 hours, not %v", registry.ErrInvalid, g.Lifetime)
+	case err != nil:
+		return nil, err
 	case g.Principal.Anonymous() || !registry.IsAccount(g.Principal.Account):
 		return nil, fmt.Errorf("%w: a token needs a principal", registry.ErrInvalid)
 	case g.Domain == "":
 		return nil, fmt.Errorf("%w: a token needs a domain", registry.ErrInvalid)
 	}
-	now := i.now()
 	c := &claims{
 		Issuer: issuer, ID: rand.Text(), Subject: g.Principal.ARN, Account: g.Principal.Account, Root: g.Principal.Root,
 		UserID: g.Principal.UserID, Groups: g.Groups, Tags: g.Tags, Domain: g.Domain, Source: g.Source, IssuedAt: instantOf(now), Expires: instantOf(now.Add(lifetime)),

@@ -65,11 +65,15 @@ func (r *revocations) init(source Revocations) {
 // RevocationsChanged drops what is known about revocations. The feed's follower calls it before a barrier lets requests pass.
 func (a *Authenticator) RevocationsChanged() { a.revocations.generation.Add(1) }
 
-// Admit says whether a verified token is good for a domain: it names that domain and is not revoked. It is called behind the feed's
+// Admit says whether a verified token is good for a domain: it names that domain, is not revoked, and what it was issued for is still
+// there. It is called behind the feed's
 // barrier. Errors: registry.ErrUnauthenticated, and registry.ErrUnavailable if the revocations cannot be read.
 func (a *Authenticator) Admit(ctx context.Context, id *Identity, domain string) error {
 	if id.Domain != domain {
 		return Foreign()
+	}
+	if !a.vouch(id.Source) {
+		return revokedError()
 	}
 	generation := a.revocations.generation.Load() // before reading: a change in between makes what is read old
 	if id.admitted.Load() == generation {
@@ -80,10 +84,14 @@ func (a *Authenticator) Admit(ctx context.Context, id *Identity, domain string) 
 		return err
 	}
 	if set.covers(id) {
-		return fmt.Errorf("%w: the token was revoked; %s", registry.ErrUnauthenticated, Hint)
+		return revokedError()
 	}
 	id.admitted.Store(generation)
 	return nil
+}
+
+func revokedError() error {
+	return fmt.Errorf("%w: the token was revoked; %s", registry.ErrUnauthenticated, Hint)
 }
 
 // Foreign is the error of a token that is for another domain. A domain that does not exist gives the same, so that nobody learns

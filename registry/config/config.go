@@ -35,7 +35,12 @@ type Registry struct {
 	TrustedProxies []string `json:"trustedProxies,omitempty"`
 	Limits         Limits   `json:"limits"`
 	// Identities are the identity policies of all namespaces, in order of their sources.
-	Identities []IdentityPolicy `json:"identities,omitempty"`
+	Identities []IdentityPolicy   `json:"identities,omitempty"`
+	Providers  []IdentityProvider `json:"providers,omitempty"`  // likewise
+	AccessKeys []AccessKey        `json:"accessKeys,omitempty"` // likewise
+	Cluster    *ClusterIssuer     `json:"cluster,omitempty"`    // nil: tokens of service accounts are not taken
+	// ServiceAccounts are those that policies let have tokens, in order of namespace and name.
+	ServiceAccounts []ServiceAccount `json:"serviceAccounts,omitempty"`
 }
 
 // Account ties a namespace to a 12-digit account id.
@@ -62,6 +67,8 @@ type Limits struct {
 	ExternalConnectionsPerRepository int   `json:"externalConnectionsPerRepository,omitempty"` // 1
 	MixedSources                     bool  `json:"mixedSources,omitempty"`                     // upstreams and connections in one repository
 	TagsPerResource                  int   `json:"tagsPerResource,omitempty"`                  // 50
+	RepositoriesPerDomain            int   `json:"repositoriesPerDomain,omitempty"`            // 1000; of the service API
+	DomainsPerAccount                int   `json:"domainsPerAccount,omitempty"`                // 10; of the service API
 }
 
 // WithDefaults fills in the guide's quotas.
@@ -79,6 +86,8 @@ func (l Limits) WithDefaults() Limits {
 	set(&l.SearchedUpstreams, 25)
 	set(&l.ExternalConnectionsPerRepository, 1)
 	set(&l.TagsPerResource, 50)
+	set(&l.RepositoriesPerDomain, 1000)
+	set(&l.DomainsPerAccount, 10)
 	return l
 }
 

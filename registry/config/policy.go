@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Policy is the resource policy of a domain or a repository.
 type Policy struct {
 	Source   Source `json:"source"`
@@ -24,7 +26,8 @@ type Subject struct {
 // PackageGroup is a package group.
 type PackageGroup struct {
 	Source           Source            `json:"source"`
-	Pattern          string            `json:"pattern"` // canonical
+	CreatedAt        time.Time         `json:"createdAt,omitzero"` // zero: not known
+	Pattern          string            `json:"pattern"`            // canonical
 	Description      string            `json:"description,omitempty"`
 	Contact          string            `json:"contact,omitempty"`
 	Tags             map[string]string `json:"tags,omitempty"`

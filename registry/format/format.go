@@ -9,6 +9,7 @@ package format
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -69,6 +70,26 @@ type Lister interface {
 	List(ctx context.Context, src Source, kind string) (map[registry.PackageID][]byte, error)
 }
 
+// Layout is optional: a Remote of which public registries are trees of files, whose lists are not complete, or not there at all.
+type Layout interface {
+	// Version looks for a version that Package did not list. ErrNotFound if the upstream does not have it.
+	Version(ctx context.Context, src Source, id registry.VersionID) (*registry.Version, error)
+	// Likely names files that a version may have. They are imported with its first file, if they are there.
+	Likely(id registry.VersionID) []string
+}
+
+// HeldOnly is optional: documents about what never comes from an external connection, for which none is asked.
+type HeldOnly interface {
+	// HeldOnly says whether a document of this kind is of what the repositories of the plan hold, and nothing else.
+	HeldOnly(kind string) bool
+}
+
+// Inspector is optional: what is kept beside a file is read from its bytes, where they come from an upstream.
+type Inspector interface {
+	// Inspect returns the Info of a file; nil if there is none. The file is stored whatever it says; an error is logged.
+	Inspect(id registry.VersionID, name string, file Staged) ([]byte, error)
+}
+
 // Traits are constants of a format.
 type Traits struct {
 	Name           registry.Format
@@ -77,6 +98,7 @@ type Traits struct {
 	Unfinished     bool     // versions may be published in parts
 	NoUpstream     bool     // never resolved through upstreams or connections
 	MarksUnlisted  bool     // lists have Unlisted versions too, marked as such by the format: "yanked", "listed": false
+	PublishesByAPI bool     // versions are published with the service API, too: nothing is read from their files
 	PublishActions []string // actions of the permissions reference that a publish needs, all of them
 	Presets        []Preset
 	MaxAsset       int64 // bytes of one asset; 0: the registry's limit alone
@@ -133,6 +155,10 @@ type Repository interface {
 	// Traits of the repository's requester: the name to show for whoami-like commands.
 	Principal() string
 }
+
+// ErrKeptAway is the ErrNotFound of a package for which no external connection was asked, although the repository has some: origin
+// controls forbid it, or the name is somebody's own.
+var ErrKeptAway = fmt.Errorf("%w", registry.ErrNotFound)
 
 // Reader gives documents and assets. Every method authorises ReadFromRepository first.
 type Reader interface {
@@ -275,8 +301,9 @@ type Edit struct {
 type PackageView struct {
 	ID       registry.PackageID
 	Display  string
-	Versions []*registry.Version // visible in lists, ascending by Names.Compare; for Own: every version; see Traits.MarksUnlisted
-	Tags     map[string]string   // merged by the guide's rule; tags of versions not in Versions are left out
+	Versions []*registry.Version        // visible in lists, ascending by Names.Compare; for Own: every version; see Traits.MarksUnlisted
+	Hidden   map[string]registry.Status // versions that are there and not in Versions, by key; nil for Own
+	Tags     map[string]string          // merged by the guide's rule; tags of versions not in Versions are left out
 	Controls registry.OriginControls
 	Revision int64     // of the package row in the requested repository; 0 if it has none
 	Modified time.Time // newest change of anything in the view

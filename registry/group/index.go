@@ -103,6 +103,15 @@ func New(groups []Group) *Index {
 	return x
 }
 
+// With is the index as it would be with one more group, which inherits everything.
+func (x *Index) With(p Pattern) *Index {
+	groups := []Group{{Pattern: p, Controls: Controls{{Mode: Inherit}, {Mode: Inherit}, {Mode: Inherit}}}}
+	for _, n := range x.nodes {
+		groups = append(groups, n.group)
+	}
+	return New(groups)
+}
+
 // inherit asks the parents. What is neither a mode nor inherited from one blocks.
 func (n *Node) inherit(w Way) Effective {
 	from := n

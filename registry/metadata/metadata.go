@@ -8,6 +8,7 @@ package metadata
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"packhouse.dev/packhouse/registry"
@@ -18,6 +19,9 @@ type DomainID int64
 
 // RepositoryID names a repository's row.
 type RepositoryID int64
+
+// LastRepository stands behind all repositories in a ListCursor.
+const LastRepository RepositoryID = math.MaxInt64
 
 // PackageRow names a package's row.
 type PackageRow int64

@@ -1,12 +1,16 @@
 package repository
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/access"
+	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/policy"
 )
 
@@ -33,9 +37,6 @@ func (e *DeniedError) Error() string {
 // Unwrap makes errors.Is(err, registry.ErrAccessDenied) true.
 func (e *DeniedError) Unwrap() error { return registry.ErrAccessDenied }
 
-// authorize asks the policies.
-func authorize(q policy.Request) error { return permitted(policy.Evaluate(q), &q) }
-
 func permitted(d policy.Decision, q *policy.Request) error {
 	if d.Allowed() {
 		return nil
@@ -59,7 +60,7 @@ func (v *View) mayRead() error {
 
 // may asks for an action on a package of this repository, or on the repository if it is none on packages.
 func (v *View) may(action string, id registry.PackageID) error {
-	return authorize(v.request(action, id))
+	return v.decisions.authorize(v.request(action, id))
 }
 
 func (v *View) request(action string, id registry.PackageID) policy.Request {
@@ -79,7 +80,44 @@ func (d *Domain) Account(c *access.Caller, action, resource string) policy.Reque
 
 // Authorize asks for what no View does: actions on the domain, its groups, its lists, and accounts. The request is one of Access or
 // Account. A denial is a DeniedError.
-func (d *Domain) Authorize(q policy.Request) error { return authorize(q) }
+func (d *Domain) Authorize(q policy.Request) error { return d.decisions.authorize(q) }
+
+// Providers returns those whose tokens are taken in exchange for the registry's own.
+func (s *Service) Providers() *identity.Providers { return s.current.Load().providers }
+
+// Vouches says whether what a token was issued for is still there; see identity.Providers. It does not wait: who asks has entered a domain.
+func (s *Service) Vouches(source string) bool { return s.current.Load().providers.Vouches(source) }
+
+// AccessKey returns whom an access key is of, as it was declared when the call began: nil, if nobody has one of that id.
+func (s *Service) AccessKey(ctx context.Context, id string) (*identity.AccessKey, error) {
+	if err := s.Ready(ctx); err != nil {
+		return nil, err
+	}
+	return s.current.Load().providers.AccessKey(id), nil
+}
+
+// AuthorizeToken asks whether a caller may have a token for a domain: GetAuthorizationToken on it, and sts:GetServiceBearerToken from an
+// identity policy (readings 3.1, 3.3). duration 0 asks for the rest of the caller's session. A domain that there is not is denied as one
+// that the caller may do nothing with.
+func (s *Service) AuthorizeToken(ctx context.Context, ref registry.DomainRef, c *access.Caller, duration time.Duration) (*Domain, error) {
+	const action = "codeartifact:GetAuthorizationToken"
+	d, err := s.Enter(ctx, ref)
+	if errors.Is(err, registry.ErrNotFound) {
+		q := s.current.Load().access.Unknown(c, action, ref)
+		if denied := permitted(policy.Evaluate(q), &q); denied != nil {
+			return nil, denied
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Authorize(d.cfg.access.Domain(c, action, "")); err != nil {
+		return nil, err
+	}
+	bearer := *c
+	bearer.Context.TokenDuration = int64(duration / time.Second)
+	return d, d.Authorize(d.Account(&bearer, "sts:GetServiceBearerToken", "*"))
+}
 
 // Principal reads who is meant; see access.Registry.
 func (s *Service) Principal(text, account string) (policy.Principal, error) {

@@ -21,6 +21,8 @@ import (
 type Catalog struct {
 	s    *Service
 	snap *snapshot
+
+	decisions decisions
 }
 
 // Catalog begins a request that is about no single domain, as Enter does for one.
@@ -52,7 +54,7 @@ func (c *Catalog) Account(by *access.Caller, action, resource string) policy.Req
 }
 
 // Authorize asks for an action on an account. A denial is a DeniedError.
-func (c *Catalog) Authorize(q policy.Request) error { return authorize(q) }
+func (c *Catalog) Authorize(q policy.Request) error { return c.decisions.authorize(q) }
 
 // Names makes the ARNs of the registry.
 func (d *Domain) Names() policy.Names { return d.snap.access.Names() }
@@ -111,6 +113,7 @@ const (
 	MissingPackage    Missing = "package"
 	MissingVersion    Missing = "package-version"
 	MissingAsset      Missing = "asset"
+	MissingGroup      Missing = "package-group"
 )
 
 // MissingError says what is not there. It unwraps to registry.ErrNotFound.
@@ -166,3 +169,6 @@ func (s *Service) held(ctx context.Context, rc *repoConfig, id registry.PackageI
 	}
 	return rows[0], nil
 }
+
+// Revision identifies what is declared of the domain: it changes with every change of that.
+func (d *Domain) Revision() string { return d.cfg.digest }

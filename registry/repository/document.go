@@ -41,7 +41,7 @@ func (v *View) makeDocument(ctx context.Context, key cacheKey, render func(*form
 			}
 		}
 	}
-	r, err := v.s.resolve(ctx, v.rc, key.id)
+	r, err := v.resolve(ctx, key)
 	if err != nil {
 		return made{}, err
 	}
@@ -60,6 +60,18 @@ func (v *View) makeDocument(ctx context.Context, key cacheKey, render func(*form
 		out.freshUntil = v.s.now().Add(outageKeep)
 	}
 	return out, nil
+}
+
+// resolve merges the package of a document, without connections where the format wants none.
+func (v *View) resolve(ctx context.Context, key cacheKey) (*resolved, error) {
+	l, err := v.s.locate(ctx, v.rc, key.id)
+	if err != nil {
+		return nil, err
+	}
+	if f, ok := v.format.(format.HeldOnly); ok && f.HeldOnly(key.kind) {
+		l.steps = slices.DeleteFunc(l.steps, isConnection)
+	}
+	return v.s.merge(ctx, l)
 }
 
 // confirm asks the connections of a plan whether all documents are what they were, and until when they are then fresh.

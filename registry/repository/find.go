@@ -73,10 +73,39 @@ func (s *Service) placeRemote(ctx context.Context, l *located, st upstream.Step,
 	if err != nil {
 		return err
 	}
-	if v := rem.version(key); v != nil {
+	v := rem.version(key)
+	if v == nil {
+		v, err = s.unlisted(ctx, l.rc.domain, conn, registry.VersionID{Package: l.id, Version: key}, external.SourceOptions{MaxAge: -1})
+		if errors.Is(err, registry.ErrUnavailable) {
+			p.missed = err
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if v != nil {
 		p.step, p.version = st, v
 	}
 	return nil
+}
+
+// unlisted looks for a version that the list of a connection does not have, where lists are known not to tell all; nil if it is not
+// there.
+func (s *Service) unlisted(ctx context.Context, dc *domainConfig, conn *config.Connection, id registry.VersionID, opt external.SourceOptions) (*registry.Version, error) {
+	layout, ok := s.formats[id.Package.Format].(format.Layout)
+	if !ok || conn.Format != id.Package.Format {
+		return nil, nil
+	}
+	rec := s.recorder(dc, conn, opt)
+	v, err := guardRemote(func() (*registry.Version, error) { return layout.Version(ctx, rec, id) })
+	switch {
+	case errors.Is(err, registry.ErrNotFound):
+		return nil, nil
+	case errors.Is(err, registry.ErrInvalid):
+		return nil, fmt.Errorf("%s sent an unusable document for %s: %w: %w", conn.Name, id, registry.ErrUnavailable, err)
+	}
+	return v, err
 }
 
 func (r *remote) version(key string) *registry.Version {

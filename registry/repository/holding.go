@@ -30,14 +30,14 @@ func (d *Domain) Holding(name string, by *access.Caller) *Holding {
 
 // onPackage asks for an action on a package, and that the repository exists.
 func (h *Holding) onPackage(action string, id registry.PackageID) error {
-	if err := authorize(h.d.cfg.access.Package(&h.caller, action, h.name, id)); err != nil {
+	if err := h.d.Authorize(h.d.cfg.access.Package(&h.caller, action, h.name, id)); err != nil {
 		return err
 	}
 	return h.exists()
 }
 
 func (h *Holding) onRepository(action string) error {
-	if err := authorize(h.d.cfg.access.Repository(&h.caller, action, h.name)); err != nil {
+	if err := h.d.Authorize(h.d.cfg.access.Repository(&h.caller, action, h.name)); err != nil {
 		return err
 	}
 	return h.exists()

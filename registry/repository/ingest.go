@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -60,6 +61,8 @@ type flight struct {
 	err    error // instead of spool
 
 	document []byte // read from the bytes, where lists have none
+	info     []byte // likewise, of the asset
+	arrived  bool   // the version was not there before
 
 	done    chan struct{}
 	outcome error                           // nil: the bytes are what was announced and are stored
@@ -165,7 +168,11 @@ func (s *Service) afterFlight(ctx context.Context, rc *repoConfig, f *found, fl 
 func (s *Service) fly(fl *flight) {
 	err := s.download(fl)
 	if err != nil {
-		s.log.Warn("file of an external connection was not ingested",
+		level := slog.LevelWarn
+		if errors.Is(err, registry.ErrNotFound) && fl.version.Asset(fl.asset.Name) == nil {
+			level = slog.LevelDebug // nobody said that it is there
+		}
+		s.log.Log(s.stopping, level, "file of an external connection was not ingested",
 			"connection", fl.conn.Name, "version", fl.version.ID.String(), "asset", fl.asset.Name, "error", err)
 		err = refusal(fl.conn, fl.asset.Name, err)
 	}
@@ -192,7 +199,11 @@ func (s *Service) fly(fl *flight) {
 		s.log.Warn("spool file was not removed", "error", err)
 	}
 	if err == nil {
-		s.importRest(fl.targets[len(fl.targets)-1], fl.version)
+		var likely []string
+		if layout, ok := s.formats[fl.version.ID.Package.Format].(format.Layout); ok && fl.arrived {
+			likely = layout.Likely(fl.version.ID)
+		}
+		s.importRest(fl.targets[len(fl.targets)-1], fl.version, likely...)
 	}
 }
 
@@ -239,8 +250,17 @@ func (s *Service) download(fl *flight) error {
 	return s.ingest(ctx, fl)
 }
 
-// extract reads the version's document from its file, if the upstream's list had none. The file is what it is also without.
+// extract reads from a file what is kept beside it, and the version's document, if the upstream's list had none. The file is what it is
+// also without.
 func (s *Service) extract(fl *flight) {
+	if x, ok := s.formats[fl.version.ID.Package.Format].(format.Inspector); ok {
+		info, err := guardRemote(func() ([]byte, error) { return x.Inspect(fl.version.ID, fl.asset.Name, fl.spool) })
+		if err != nil {
+			s.log.Warn("a file of an external connection was not understood",
+				"connection", fl.conn.Name, "version", fl.version.ID.String(), "asset", fl.asset.Name, "error", err)
+		}
+		fl.info = info
+	}
 	x, ok := s.formats[fl.version.ID.Package.Format].(format.Extractor)
 	if !ok || len(fl.version.Document) > 0 {
 		return
@@ -292,6 +312,7 @@ func (s *Service) ingested(ctx context.Context, fl *flight) (bool, error) {
 func (s *Service) ingest(ctx context.Context, fl *flight) error {
 	_, err := s.keeper.Commit(ctx, fl.dc.row.ID, []content.Item{{Staged: fl.spool}}, func(tx metadata.Tx, blobs []metadata.BlobRow) error {
 		clear(fl.refused)
+		fl.arrived = false
 		for i, rc := range fl.targets {
 			by := registry.ArrivalExternal
 			if i > 0 { // it takes the version from the owner of the connection
@@ -324,6 +345,7 @@ func (s *Service) ingestInto(tx metadata.Tx, rc *repoConfig, by registry.Arrival
 	digests, size := fl.spool.Digests(), fl.spool.Size()
 	switch {
 	case old == nil:
+		fl.arrived = true
 		_, err = tx.InsertVersion(p.Row, s.ingestedVersion(fl, bytes))
 	case !old.Status.Served() || old.Origin.EntryUID != fl.conn.Identity():
 		return errAgain
@@ -377,17 +399,27 @@ func (s *Service) ingestedVersion(fl *flight, bytes metadata.BlobRow) metadata.N
 }
 
 func (fl *flight) newAsset(a registry.Asset, bytes metadata.BlobRow) metadata.NewAsset {
-	return metadata.NewAsset{
+	out := metadata.NewAsset{
 		Name: a.Name, Listed: a.Listed, Blob: bytes, Size: fl.spool.Size(), Digests: fl.spool.Digests(), Source: fl.remote.URL, Info: a.Info,
 	}
+	if fl.info != nil {
+		out.Info = fl.info
+	}
+	return out
 }
 
 // importRest fetches the assets of a retained version that nobody asked for yet, one after the other, in the background, if the
-// connection that the version came from says so.
-func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
+// connection that the version came from says so; and likely ones, if they are there.
+func (s *Service) importRest(rc *repoConfig, v *registry.Version, likely ...string) {
 	pending := slices.ContainsFunc(v.Assets, func(a registry.Asset) bool { return !a.Stored && a.Source != "" })
-	if !pending || len(v.Assets) < 2 {
+	if len(likely) == 0 && (!pending || len(v.Assets) < 2) {
 		return
+	}
+	assets := slices.Clone(v.Assets)
+	for _, name := range likely {
+		if v.Asset(name) == nil {
+			assets = append(assets, registry.Asset{Name: name, Size: -1})
+		}
 	}
 	key := importKey{rc.row.ID, v.ID}
 	s.flights.mu.Lock()
@@ -398,7 +430,7 @@ func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
 	s.flights.imports[key] = true
 	s.background.Go(func() {
 		left := int64(importBudget)
-		for _, a := range v.Assets {
+		for _, a := range assets {
 			now := s.asDeclared(rc) // what is blocked meanwhile is not asked for any more
 			if left -= max(a.Size, 0); left < 0 || now == nil {
 				break
@@ -407,7 +439,7 @@ func (s *Service) importRest(rc *repoConfig, v *registry.Version) {
 			for try := 0; try < tries && errors.Is(err, errAgain); try++ { // a flight of somebody else ended just then
 				err = s.importAsset(s.stopping, now, v.ID, a.Name)
 			}
-			if err != nil {
+			if err != nil && !(a.Source == "" && errors.Is(err, registry.ErrNotFound)) {
 				s.log.Warn("file of a retained version was not imported", "repository", rc.arn, "version", v.ID.String(), "asset", a.Name, "error", err)
 			}
 		}

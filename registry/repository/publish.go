@@ -13,6 +13,7 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/blob"
 	"packhouse.dev/packhouse/registry/content"
+	"packhouse.dev/packhouse/registry/external"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/group"
 	"packhouse.dev/packhouse/registry/metadata"
@@ -114,7 +115,9 @@ func (v *View) Publish(ctx context.Context, p format.Publication) (*format.Publi
 	if err != nil {
 		return nil, fmt.Errorf("publish %s: %w", p.ID, err)
 	}
-	if done == nil {
+	// A version that stands for another one may be anywhere: which one it stands for is for each repository to say, and that one was
+	// judged when it was published (readings 4.1).
+	if done == nil && p.AssetsOf == "" {
 		if err := pub.reachable(ctx, l); err != nil {
 			return nil, err
 		}
@@ -266,11 +269,18 @@ func (p *publishing) reachable(ctx context.Context, l *located) error {
 		}
 		conn := l.connection(st)
 		rem, err := p.v.s.remote(ctx, l.rc.domain, conn, l.id, askPublish)
+		var there *registry.Version
+		if err == nil {
+			there = rem.version(p.ID.Version)
+		}
+		if err == nil && there == nil && !rem.stale {
+			there, err = p.v.s.unlisted(ctx, l.rc.domain, conn, p.ID, external.SourceOptions{Timeout: p.v.s.opt.AskTimeout})
+		}
 		switch {
 		case errors.Is(err, registry.ErrUnavailable):
 		case err != nil:
 			return err
-		case rem.version(p.ID.Version) != nil:
+		case there != nil:
 			return conflict(conn.Name)
 		case rem.stale:
 			err = fmt.Errorf("%s could not be asked: %w", conn.Name, registry.ErrUnavailable)
@@ -319,6 +329,9 @@ func (p *publishing) write(tx metadata.Tx, blobs []metadata.BlobRow) error {
 			return err
 		}
 	}
+	if p.Status == registry.Unfinished && p.Summary == "" {
+		return tx.Record(v.s.change(v.rc, id, eventPublished, p.ID.Version)) // a part of a version that says nothing of the whole
+	}
 	if p.Summary != row.Summary || created {
 		if err := tx.SetPackage(row.Row, metadata.PackageUpdate{Summary: &p.Summary}); err != nil {
 			return err
@@ -347,13 +360,20 @@ func (p *publishing) insert(tx metadata.Tx, row *metadata.Package, blobs []metad
 	for _, l := range p.Lookups {
 		n.Lookups = append(n.Lookups, metadata.Lookup{Kind: l.Kind, Key: l.Key})
 	}
+	stands, err := p.standsFor(tx, row.Row)
+	if err != nil {
+		return err
+	}
 	n.Revision = revision(n.Document, n.Flags, n.Assets)
+	if stands != nil {
+		n.Revision = revisionOf(&registry.Version{Document: n.Document, Assets: stands.Assets}, n.Flags)
+	}
 	at, err := tx.InsertVersion(row.Row, n)
 	if err != nil {
 		return err
 	}
-	if p.AssetsOf != "" {
-		if err := p.replaceAssets(tx, row, at); err != nil {
+	if stands != nil {
+		if err := tx.ReplaceAssets(at, stands.Row); err != nil {
 			return err
 		}
 	}
@@ -373,15 +393,16 @@ func assetsOf(list []metadata.NewAsset) []registry.Asset {
 	return out
 }
 
-func (p *publishing) replaceAssets(tx metadata.Tx, row *metadata.Package, at metadata.VersionRow) error {
-	build, err := tx.Version(row.Row, p.AssetsOf)
-	if err != nil {
-		return err
+// standsFor is the version whose assets the publication is to have; nil if it has its own.
+func (p *publishing) standsFor(tx metadata.Tx, row metadata.PackageRow) (*metadata.Version, error) {
+	if p.AssetsOf == "" {
+		return nil, nil
 	}
-	if build == nil {
-		return fmt.Errorf("%w: version %s", registry.ErrNotFound, p.AssetsOf)
+	v, err := tx.Version(row, p.AssetsOf)
+	if err == nil && v == nil {
+		err = fmt.Errorf("%w: version %s", registry.ErrNotFound, p.AssetsOf)
 	}
-	return tx.ReplaceAssets(at, build.Row)
+	return v, err
 }
 
 // grow adds what is new to an existing version.
@@ -403,13 +424,17 @@ func (p *publishing) grow(tx metadata.Tx, old *metadata.Version, blobs []metadat
 		}
 		added = append(added, a)
 	}
-	if p.AssetsOf != "" {
-		row := &metadata.Package{Row: old.Package}
-		if err := p.replaceAssets(tx, row, old.Row); err != nil {
+	rev := revisionOf(&old.Version, old.Flags, added...)
+	stands, err := p.standsFor(tx, old.Package)
+	if err != nil {
+		return err
+	}
+	if stands != nil {
+		if err := tx.ReplaceAssets(old.Row, stands.Row); err != nil {
 			return err
 		}
+		rev = revisionOf(&registry.Version{Document: old.Document, Assets: stands.Assets}, old.Flags)
 	}
-	rev := revisionOf(&old.Version, old.Flags, added...)
 	u := metadata.VersionUpdate{Revision: &rev}
 	if finish {
 		status := cmp.Or(p.Status, registry.Published)

@@ -55,6 +55,16 @@ func (l *located) keptAway() string {
 	return l.group.Explain(l.id, group.ExternalUpstream, l.rc.members[l.shut[0].Repository].doc.Name)
 }
 
+// unasked says whether the plan has connections, and the search none of them.
+func (l *located) unasked() bool {
+	for i := range l.rc.members {
+		if len(l.rc.plan.Connections(i)) > 0 {
+			return !slices.ContainsFunc(l.steps, isConnection)
+		}
+	}
+	return false
+}
+
 func (l *located) cut(i int) bool { return !l.controls(i).MayComeFromUpstream() }
 
 // owned says whether some repository of the plan holds the name as its own: published there, or declared for publishing only. Such
@@ -216,21 +226,27 @@ func (s *Service) addRemote(ctx context.Context, r *resolved, st upstream.Step) 
 // view filters by status and merges tags. If nothing is left to list it is ErrNotFound, or what kept an upstream from being asked: an
 // outage must not look like a package that does not exist.
 func (s *Service) view(r *resolved, url func(string) string) (*format.PackageView, error) {
-	out := &format.PackageView{ID: r.id, Tags: map[string]string{}, Controls: r.rc.joined(r.controls(0), r.id), Stale: r.stale, Partial: r.partial, URL: url}
+	out := &format.PackageView{ID: r.id, Tags: map[string]string{}, Hidden: map[string]registry.Status{}, Controls: r.rc.joined(r.controls(0), r.id), Stale: r.stale, Partial: r.partial, URL: url}
 	marks := s.formats[r.id.Format].Traits().MarksUnlisted
 	for _, v := range r.versions {
 		if v.Status.Listed() || marks && v.Status == registry.Unlisted {
 			out.Versions = append(out.Versions, v)
+		} else {
+			out.Hidden[v.ID.Version] = v.Status
 		}
 	}
 	if len(out.Versions) == 0 && r.partial {
 		return nil, fmt.Errorf("package %s: %w", r.id, r.why)
 	}
 	if len(out.Versions) == 0 {
-		if why := r.keptAway(); why != "" {
-			return nil, fmt.Errorf("package %s: %w: %s", r.id, registry.ErrNotFound, why)
+		err := registry.ErrNotFound
+		if r.unasked() {
+			err = format.ErrKeptAway
 		}
-		return nil, fmt.Errorf("package %s: %w", r.id, registry.ErrNotFound)
+		if why := r.keptAway(); why != "" {
+			return nil, fmt.Errorf("package %s: %w: %s", r.id, err, why)
+		}
+		return nil, fmt.Errorf("package %s: %w", r.id, err)
 	}
 	sortVersions(s.formats[r.id.Format].Names(), out.Versions)
 	for _, v := range out.Versions {

@@ -12,6 +12,7 @@ import (
 	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/upstream"
 )
@@ -22,7 +23,8 @@ type snapshot struct {
 	registry  *config.Registry
 	digest    string // of registry, as stored
 	access    *access.Registry
-	problems  []Problem // of access
+	providers *identity.Providers
+	problems  []Problem // of access and providers
 	limits    config.Limits
 	endpoints []config.Endpoint
 	trusted   []netip.Prefix
@@ -102,12 +104,17 @@ func compileSnapshot(reg storedRegistry, domains []storedDomain, formats map[reg
 
 func (s *snapshot) compileAccess(before *snapshot) {
 	if before != nil && before.registry == s.registry {
-		s.access, s.problems = before.access, before.problems
+		s.access, s.providers, s.problems = before.access, before.providers, before.problems
 		return
 	}
 	var problems []access.Problem
 	s.access, problems = access.CompileRegistry(s.registry)
 	s.problems = asProblems(problems)
+	var others []identity.Problem
+	s.providers, others = identity.Compile(s.registry, s.access.AccountOf)
+	for _, p := range others {
+		s.problems = append(s.problems, Problem(p))
+	}
 }
 
 func (dc *domainConfig) compileAccess(s, before *snapshot) {

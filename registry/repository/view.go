@@ -17,6 +17,8 @@ type Domain struct {
 	s    *Service
 	snap *snapshot
 	cfg  *domainConfig
+
+	decisions decisions
 }
 
 // Enter begins a request: it passes the feed's barrier, so that whatever was acknowledged before is in force, and takes the
@@ -68,7 +70,7 @@ func (d *Domain) Open(_ context.Context, q Request) (*View, error) {
 	caller := access.Caller{Principal: q.Principal, Groups: q.Groups, Context: q.Context}
 	rc := d.cfg.repos[q.Repository]
 	if rc == nil {
-		if err := authorize(d.cfg.access.Repository(&caller, actionRead, q.Repository)); err != nil {
+		if err := d.Authorize(d.cfg.access.Repository(&caller, actionRead, q.Repository)); err != nil {
 			return nil, err
 		}
 		return nil, fmt.Errorf("repository %s in domain %s: %w", q.Repository, d.cfg.doc.Name, registry.ErrNotFound)
@@ -85,6 +87,8 @@ type View struct {
 	traits format.Traits
 	caller access.Caller
 	base   string
+
+	decisions decisions
 }
 
 var _ format.Repository = (*View)(nil)

@@ -14,6 +14,9 @@ import (
 // prefix of the names of rows, apart from what else is kept there.
 const prefix = "declared/"
 
+// AccessKey is the name of the secret of an access key. No connection's credentials are called so: theirs are names of objects.
+func AccessKey(id string) string { return "access key " + id }
+
 // Store is where sealed secrets are.
 type Store interface {
 	Secret(ctx context.Context, name string) (sealed []byte, err error)

@@ -12,10 +12,11 @@ import (
 // context is what policies may ask of a request beside who makes it.
 func (s *Server) context(x *exchange, endpoint string) policy.Context {
 	source, secure := origin(x.request, s.service.TrustedProxies())
-	return policy.Context{
-		Time: x.start, SourceIP: source, SecureTransport: secure, Endpoint: endpoint,
-		TokenIssued: x.identity.IssuedAt, PrincipalTags: x.identity.Tags,
+	c := policy.Context{Time: x.start, SourceIP: source, SecureTransport: secure, Endpoint: endpoint}
+	if x.identity != nil {
+		c.TokenIssued, c.PrincipalTags = x.identity.IssuedAt, x.identity.Tags
 	}
+	return c
 }
 
 // origin is the address that a request came from and whether it came encrypted. Both are those of the connection, unless that is a

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/access"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/repository"
 )
@@ -31,4 +33,13 @@ func (d domain) Open(ctx context.Context, q repository.Request) (format.Reposito
 		return nil, err // not a nil *View in an interface
 	}
 	return view, nil
+}
+
+// AuthorizeToken implements Service.
+func (d door) AuthorizeToken(ctx context.Context, ref registry.DomainRef, c *access.Caller, duration time.Duration) (Domain, error) {
+	entered, err := d.Service.AuthorizeToken(ctx, ref, c, duration)
+	if err != nil {
+		return nil, err
+	}
+	return domain{entered}, nil
 }

@@ -8,10 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/repository"
 )
@@ -136,20 +140,42 @@ func TestAuditRecords(t *testing.T) {
 		return nil
 	}
 	w.do(http.MethodGet, base+"document?token=secret", w.bearer(t), nil)
-	if got := w.log.String(); got != "" {
-		t.Errorf("a read is logged: %s", got)
+	w.do(http.MethodGet, base+"document", "", nil) // as clients do before they know how to identify themselves
+	if got := w.log.String() + w.record.String(); got != "" {
+		t.Errorf("a read is recorded: %s", got)
 	}
 	w.do(http.MethodPut, base+"thing?token=secret", w.bearer(t), strings.NewReader("x"))
 	token := w.token(t, nobody, "uid-1")
 	w.do(http.MethodGet, base+"document", "Bearer "+token, nil)
 	w.do(http.MethodDelete, base+"-/user/token/"+token, "Bearer "+token, nil) // as npm logout does
-	got := w.log.String()
-	for _, want := range []string{"msg=write", "status=201", "principal=" + root.ARN, "repository=my-repo", "msg=denied", "principal=" + nobody.ARN} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no %q in\n%s", want, got)
+	w.do(http.MethodGet, base+"document", "Bearer nonsense", nil)
+	type line struct {
+		Name, Who, Code, Method string
+		Status                  int
+		Decision                string
+	}
+	var got []line
+	for text := range strings.Lines(w.record.String()) {
+		var e audit.Entry
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		more := e.AdditionalEventData
+		got = append(got, line{e.EventName, e.UserIdentity.ARN, e.ErrorCode, more.HTTPMethod, more.HTTPStatus, more.Decision})
+		if e.RequestID == "" || e.RequestParameters["repositoryName"] != "my-repo" || len(e.Resources) != 1 || !slices.Equal(e.RecipientAccountIDs, []string{"111122223333"}) {
+			t.Errorf("a record is not whole: %s", text)
 		}
 	}
-	if strings.Contains(got, "secret") || strings.Contains(got, token) {
-		t.Errorf("the query or a token is logged: %s", got)
+	want := []line{
+		{"ReadFromRepository", root.ARN, "", "PUT", 201, ""}, // the toy asks for nothing more
+		{"ReadFromRepository", nobody.ARN, "AccessDeniedException", "GET", 403, "nobody is signed in"},
+		{"ReadFromRepository", nobody.ARN, "AccessDeniedException", "DELETE", 403, "nobody is signed in"},
+		{"ReadFromRepository", "", "UnrecognizedClientException", "GET", 401, ""},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if all := w.log.String() + w.record.String(); strings.Contains(all, "secret") || strings.Contains(all, token) || strings.Contains(all, "nonsense") {
+		t.Errorf("the query or a token is recorded: %s", all)
 	}
 }

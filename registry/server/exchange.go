@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"packhouse.dev/packhouse/registry/auth"
+	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/service"
 )
 
 // exchange is one request with its answer. It is used again for later requests, so nobody keeps it, or its response.
@@ -25,6 +27,11 @@ type exchange struct {
 	identity  *auth.Identity
 	presented bool   // the request had a token, good or bad
 	id        string // "": nobody needed it yet
+
+	provider   string             // that vouches for who exchanges a token; "": not known
+	repository format.Repository  // nil: it was not opened
+	failure    error              // why the request was answered with an error
+	exception  *service.Exception // how the service API answers that
 }
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
@@ -44,7 +51,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	return x
 }
 
-// writes says whether the request means to change something; audit records are made of these.
+// writes says whether the request means to change something.
 func (x *exchange) writes() bool {
 	return x.request.Method != http.MethodGet && x.request.Method != http.MethodHead
 }
@@ -78,7 +85,7 @@ func loggedPath(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// attributes of an audit record. The query is left out, and so is every header: they may hold secrets.
+// attributes of a line of the log. The query is left out, and so is every header: they may hold secrets.
 func (x *exchange) attributes() []any {
 	a := []any{
 		slog.String("request", x.id), slog.String("method", x.request.Method), slog.String("path", loggedPath(x.request.URL.EscapedPath())),
@@ -110,13 +117,12 @@ func (s *Server) end(x *exchange) {
 	}
 	c.observe(w.status, time.Since(x.start))
 	s.metrics.inFlight.Dec()
-	if s.accessLog || x.writes() && w.status < http.StatusBadRequest && w.status != 0 {
+	if s.recorded(x) {
+		s.record(x)
+	}
+	if s.accessLog {
 		x.requestID(s)
-		message := "read"
-		if x.writes() {
-			message = "write"
-		}
-		s.log.InfoContext(x.request.Context(), message, append(x.attributes(), slog.Int("status", w.status), slog.Int64("bytes", w.bytes))...)
+		s.log.InfoContext(x.request.Context(), "request", append(x.attributes(), slog.Int("status", w.status), slog.Int64("bytes", w.bytes))...)
 	}
 	*x = exchange{}
 	s.exchanges.Put(x)

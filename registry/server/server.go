@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,14 +13,20 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/access"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/identity"
+	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
+	"packhouse.dev/packhouse/registry/service/sts"
 )
 
 // Service is what the server needs of repository.Service; Door makes one.
@@ -30,7 +37,13 @@ type Service interface {
 	// TrustedProxies are the addresses whose word counts about who called them.
 	TrustedProxies() []netip.Prefix
 	Limits() config.Limits
+	// Names makes the ARNs of the registry.
+	Names() policy.Names
 	Ready(ctx context.Context) error
+	// Providers are those whose tokens are exchanged.
+	Providers() *identity.Providers
+	// AuthorizeToken enters a domain for who may have a token for it. registry.ErrAccessDenied for who may not, also if there is none.
+	AuthorizeToken(ctx context.Context, ref registry.DomainRef, c *access.Caller, duration time.Duration) (Domain, error)
 }
 
 // Domain is a domain in the snapshot of one request.
@@ -44,7 +57,12 @@ type Options struct {
 	Service   Service
 	Auth      *auth.Authenticator
 	Formats   []format.Format
-	Logger    *slog.Logger          // audit records and failures; default none
+	API       API                   // nil: there is none
+	Issuer    *auth.Issuer          // of tokens in exchange for those of other issuers
+	Foreign   *identity.Verifier    // of those; nil: none is exchanged
+	STS       STS                   // nil: there is none
+	Audit     *audit.Log            // nil: no record is kept
+	Logger    *slog.Logger          // failures; default none
 	AccessLog bool                  // a line for every request, also for reads
 	Metrics   prometheus.Registerer // default none
 }
@@ -56,7 +74,15 @@ type Server struct {
 	log       *slog.Logger
 	accessLog bool
 	formats   map[registry.Format]*served
+	issuer    *auth.Issuer
+	foreign   *identity.Verifier
 	none      *served // for addresses that name no format
+	tokens    *served // for exchangePath
+	sts       *served // for those of STS; nil: there is none
+	stsCalls  STS
+	api       *served // for those of the service API; nil: there is none
+	apiCalls  API
+	audit     *audit.Log
 	endpoints atomic.Pointer[endpoints]
 	metrics   *metrics
 	exchanges sync.Pool
@@ -88,10 +114,19 @@ func New(opt Options) (*Server, error) {
 	}
 	s := &Server{
 		service: opt.Service, auth: opt.Auth, log: opt.Logger, accessLog: opt.AccessLog, metrics: m,
-		formats: map[registry.Format]*served{}, boot: rand.Text()[:10],
+		issuer: opt.Issuer, foreign: opt.Foreign, formats: map[registry.Format]*served{}, boot: rand.Text()[:10],
 	}
 	s.exchanges.New = func() any { return new(exchange) }
-	s.none = s.serve(nil, "none")
+	s.none, s.tokens = s.serve(nil, "none"), s.serve(nil, "token")
+	s.tokens.errors = oauthErrors{}
+	s.audit = opt.Audit
+	if opt.STS != nil {
+		s.sts, s.stsCalls = s.serve(nil, "sts"), opt.STS
+	}
+	if opt.API != nil {
+		s.api, s.apiCalls = s.serve(nil, "api"), opt.API
+		s.api.errors = apiErrors{}
+	}
 	for _, f := range opt.Formats {
 		name := f.Traits().Name
 		if _, twice := s.formats[name]; twice {
@@ -132,6 +167,14 @@ func (s *Server) handle(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case x.served == s.tokens:
+		return s.exchangeToken(x, at)
+	case x.served == s.sts && s.sts != nil:
+		return s.callSTS(x)
+	case x.served == s.api && s.api != nil:
+		return s.callAPI(x, at)
+	}
 	token, err := auth.Credentials(r.Header)
 	if err != nil {
 		return err
@@ -165,6 +208,7 @@ func (s *Server) handle(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.repository = repo
 	return x.served.format.Serve(&x.response, format.WithRest(r, x.route.rest), repo)
 }
 
@@ -189,6 +233,17 @@ func (s *Server) locate(x *exchange) (location, error) {
 	if err != nil {
 		return location{}, err
 	}
+	switch {
+	case at.left == exchangePath && s.foreign != nil:
+		x.served = s.tokens
+		return at, nil
+	case s.sts != nil && strings.TrimSuffix(at.left, "/") == sts.Path:
+		x.served = s.sts
+		return at, nil
+	case s.isAPI(at):
+		x.served = s.api
+		return at, nil
+	}
 	if x.route, err = parseRoute(at.left, at.domain); err != nil {
 		return location{}, err
 	}
@@ -208,6 +263,10 @@ func (s *Server) fail(x *exchange, err error) {
 	}
 	status, text := answer(err)
 	x.requestID(s)
+	x.failure = err
+	if x.exception != nil {
+		status, text = x.exception.Status, x.exception.Message
+	}
 	switch {
 	case status == http.StatusInternalServerError:
 		text = "internal error; the log of the registry has more under " + x.id
@@ -215,7 +274,7 @@ func (s *Server) fail(x *exchange, err error) {
 	case status == http.StatusServiceUnavailable:
 		s.log.WarnContext(r.Context(), "cannot answer", append(x.attributes(), slog.Any("error", err))...)
 	case status == http.StatusForbidden, status == http.StatusUnauthorized && x.presented:
-		s.log.InfoContext(r.Context(), "denied", append(x.attributes(), slog.String("reason", text))...)
+		s.log.InfoContext(r.Context(), "denied", append(x.attributes(), slog.String("reason", cmp.Or(refusal(err), text)))...)
 	}
 	if x.response.status != 0 {
 		panic(http.ErrAbortHandler)
@@ -246,17 +305,26 @@ func (s *Server) answer(x *exchange, status int, text string) {
 		h.Set("Allow", "GET, HEAD, PUT, POST, DELETE, PATCH")
 	}
 	if x.upload == nil || x.upload.ended {
-		x.served.errors.WriteError(&x.response, x.request, status, text)
+		x.writeError(status, text)
 		return
 	}
 	// The client is still sending. net/http would read on before it writes, and close the connection under the client's hands.
 	h.Set("Connection", "close")
 	_ = x.upload.control.EnableFullDuplex() // HTTP/2 has it anyway
-	x.served.errors.WriteError(&x.response, x.request, status, text)
+	x.writeError(status, text)
 	_ = x.upload.control.Flush()
 	if waits := x.upload.read == 0 && strings.EqualFold(x.request.Header.Get("Expect"), "100-continue"); !waits {
 		x.upload.drain()
 	}
+}
+
+// writeError writes an error as the format, or the service API, has it.
+func (x *exchange) writeError(status int, text string) {
+	if x.exception != nil && x.exception.Status == status {
+		x.exception.Write(&x.response)
+		return
+	}
+	x.served.errors.WriteError(&x.response, x.request, status, text)
 }
 
 // plainErrors answers where no format says how.

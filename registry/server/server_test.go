@@ -20,10 +20,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/access"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/format/npm"
+	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
 )
@@ -37,6 +40,10 @@ var (
 type fakeService struct {
 	endpoints       []config.Endpoint
 	trusted         []netip.Prefix
+	providers       *identity.Providers
+	may             string // ARN of who may have a token
+	caller          *access.Caller
+	duration        time.Duration
 	limits          config.Limits
 	notReady        error
 	entered, opened atomic.Int64
@@ -48,6 +55,20 @@ type fakeService struct {
 func (s *fakeService) Endpoints() []config.Endpoint { return s.endpoints }
 
 func (s *fakeService) TrustedProxies() []netip.Prefix { return s.trusted }
+
+func (s *fakeService) Providers() *identity.Providers { return s.providers }
+
+func (s *fakeService) AuthorizeToken(_ context.Context, ref registry.DomainRef, c *access.Caller, duration time.Duration) (Domain, error) {
+	s.caller, s.duration = c, duration
+	if ref != myDomain || c.Principal.ARN != s.may {
+		return nil, &repository.DeniedError{Principal: c.Principal.ARN, Action: "codeartifact:GetAuthorizationToken", Resource: ref.String()}
+	}
+	return s, nil
+}
+
+func (s *fakeService) Names() policy.Names {
+	return policy.Names{Partition: "aws", Region: "eu-central-1"}
+}
 
 func (s *fakeService) Limits() config.Limits { return s.limits.WithDefaults() }
 
@@ -149,6 +170,7 @@ type world struct {
 	toy     *toy
 	issuer  *auth.Issuer
 	log     *lockedBuffer
+	record  *lockedBuffer // of the audit log
 	url     string
 	skew    atomic.Int64 // of the clock of tokens, in nanoseconds
 	revoked []auth.Revocation
@@ -177,15 +199,15 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{service: &fakeService{}, toy: &toy{}, log: &lockedBuffer{}}
+	w := &world{service: &fakeService{}, toy: &toy{}, log: &lockedBuffer{}, record: &lockedBuffer{}}
 	now := func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 	w.issuer = auth.NewIssuer(keys, now)
 	if w.toy.document, err = format.NewDocument(&format.Rendered{ContentType: "application/json", Body: bytes.Repeat([]byte("0123456789"), 1000)}); err != nil {
 		t.Fatal(err)
 	}
 	w.Server, err = New(Options{
-		Service: w.service, Auth: auth.New(auth.Options{Keys: keys, Revocations: w, Now: now}),
-		Formats: []format.Format{w.toy, npm.New()}, Logger: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: prometheus.NewRegistry(),
+		Issuer: w.issuer, Foreign: identity.NewVerifier(nil, nil), Service: w.service, Auth: auth.New(auth.Options{Keys: keys, Revocations: w, Now: now}),
+		Formats: []format.Format{w.toy, npm.New()}, Audit: audit.New(w.record, 0, slog.New(slog.DiscardHandler)), Logger: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)

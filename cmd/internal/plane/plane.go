@@ -30,17 +30,25 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/admin/handler"
+	"packhouse.dev/packhouse/registry/audit"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/blob/fs"
+	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/content"
 	"packhouse.dev/packhouse/registry/external"
+	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/format/all"
 	"packhouse.dev/packhouse/registry/gc"
+	"packhouse.dev/packhouse/registry/identity"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/metadata/sql"
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/secret"
 	"packhouse.dev/packhouse/registry/server"
+	"packhouse.dev/packhouse/registry/service"
+	"packhouse.dev/packhouse/registry/service/sigv4"
+	"packhouse.dev/packhouse/registry/service/sts"
 )
 
 // Options of a Plane. DataDir is needed.
@@ -54,6 +62,12 @@ type Options struct {
 	SealingKeyFile string
 	// AdminListen is where the admin API is beside the socket, for clients with a certificate of AdminTLSDir (tls.go); "": nowhere.
 	AdminListen, AdminTLSDir string
+	// Audit is the record of who did what; nil: none is kept.
+	Audit *audit.Log
+	// Configurator makes the changes of what is declared that come through the service API; nil: there is nobody who does.
+	Configurator intent.Configurator
+	// AccessKeys are known beside those that were declared; may be nil.
+	AccessKeys sigv4.Keys
 	// DrainDelay is how long requests are still taken after readiness has said no: balancers need a while to notice.
 	DrainDelay time.Duration
 }
@@ -71,6 +85,7 @@ type Plane struct {
 	server  *server.Server
 	admin   http.Handler
 	secrets *secret.Vault
+	outside *external.Client
 	metrics *prometheus.Registry
 	closers []io.Closer // in the order of opening
 
@@ -166,6 +181,7 @@ func (p *Plane) openService(ctx context.Context) error {
 		return err
 	}
 	p.closing(client)
+	p.outside = client
 	p.Service, err = repository.New(ctx, repository.Options{
 		Store: p.store, Keeper: keep, External: client, Formats: all.Formats(), SpoolDir: spool, Logger: p.log,
 	})
@@ -193,14 +209,36 @@ func (p *Plane) openServer() error {
 		return err
 	}
 	p.Issuer = auth.NewIssuer(keys, nil)
-	authenticator := auth.New(auth.Options{Keys: keys, Revocations: revocations{p.store}})
+	authenticator := auth.New(auth.Options{Keys: keys, Revocations: revocations{p.store}, Vouches: p.Service.Vouches})
 	p.store.Follow(func(_ metadata.DomainID, changes []metadata.Change) {
 		if revokes(changes) {
 			authenticator.RevocationsChanged()
 		}
 	})
+	pageKey, err := auth.Derive(p.Sealing, "service api page tokens 1", 32)
+	if err != nil {
+		return err
+	}
+	sessions, err := sts.NewSessions(p.Sealing, nil)
+	if err != nil {
+		return err
+	}
+	signed := accessKeys{declared: declaredKeys{p.Service, p.secrets}, also: p.opt.AccessKeys, sessions: sessions, service: p.Service}
+	foreign := identity.NewVerifier(p.fetchKeys, nil)
+	tokens, err := sts.New(sts.Options{Door: p.Service, Foreign: foreign, Keys: signed, Sessions: sessions, Logger: p.log})
+	if err != nil {
+		return err
+	}
+	api, err := service.New(service.Options{
+		Door: p.Service, Auth: authenticator, Issuer: p.Issuer, Keys: signed, PageKey: pageKey,
+		Configurator: p.opt.Configurator, Audit: p.opt.Audit, Logger: p.log,
+	})
+	if err != nil {
+		return err
+	}
 	p.server, err = server.New(server.Options{
-		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
+		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), API: api, Issuer: p.Issuer, Foreign: foreign, STS: tokens,
+		Audit: p.opt.Audit, Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
 	})
 	if err != nil {
 		return err
@@ -214,6 +252,16 @@ func (p *Plane) openServer() error {
 		Catalog: p.store, Service: p.Service, Secrets: p.secrets, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log, Collect: p.collect,
 	})
 	return nil
+}
+
+// fetchKeys reads the keys of an issuer with the client of external connections, which bounds where an address may lead.
+func (p *Plane) fetchKeys(ctx context.Context, url, ca string, allowPrivate bool) ([]byte, error) {
+	conn := &config.Connection{Name: "identity provider", URL: url, CA: ca, AllowPrivateAddresses: allowPrivate}
+	doc, err := p.outside.Forward(ctx, conn, format.PassThrough{Method: http.MethodGet, Path: url})
+	if err != nil {
+		return nil, err
+	}
+	return doc.Body, nil
 }
 
 // collect is a collection that somebody asked for.
@@ -302,6 +350,9 @@ type closer func()
 
 // Close implements io.Closer.
 func (c closer) Close() error { c(); return nil }
+
+// Remove deletes the content of a domain or of a repository for good. It must not be declared any more.
+func (p *Plane) Remove(ctx context.Context, r metadata.Removal) error { return p.store.Remove(ctx, r) }
 
 // DomainUID returns the identity of a domain that tokens name. registry.ErrNotFound if it is not served.
 func (p *Plane) DomainUID(ctx context.Context, ref registry.DomainRef) (string, error) {

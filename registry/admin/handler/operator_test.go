@@ -111,8 +111,20 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	key := admin.AccessKeySecret{ID: "AKIAIOSFODNN7EXAMPLE", Secret: strings.Repeat(canary, 4)}
+	for name, keys := range map[string][]admin.AccessKeySecret{
+		"an id that is none": {{ID: "team/b", Secret: key.Secret}}, "a short secret": {{ID: key.ID, Secret: canary}},
+		"a secret with a line end": {{ID: key.ID, Secret: key.Secret + "\n"}}, "one id, two secrets": {key, {ID: key.ID, Secret: key.Secret + "x"}},
+	} {
+		if err := c.PutSecrets(t.Context(), admin.Secrets{AccessKeys: keys}); !errors.Is(err, registry.ErrInvalid) || strings.Contains(err.Error(), canary) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	if len(f.secrets) != 3 {
 		t.Errorf("a refused request changed something: %v", f.secrets)
+	}
+	if err := c.PutSecrets(t.Context(), admin.Secrets{Secrets: good[:1], AccessKeys: []admin.AccessKeySecret{key}}); err != nil || len(f.secrets) != 2 || string(f.secrets["access key "+key.ID]) != key.Secret {
+		t.Errorf("with an access key: %v, %v", f.secrets, err)
 	}
 	if err := c.PutSecrets(t.Context(), admin.Secrets{}); err != nil || len(f.secrets) != 0 {
 		t.Errorf("none: %v, %v", f.secrets, err)

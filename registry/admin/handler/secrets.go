@@ -9,6 +9,8 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/admin"
+	"packhouse.dev/packhouse/registry/identity"
+	"packhouse.dev/packhouse/registry/secret"
 )
 
 // maxCredential bounds each part of a secret, in bytes: it goes into a header.
@@ -24,7 +26,7 @@ type credentials struct {
 
 // secrets replaces all. What is wrong with one is said by its name, never by what it holds.
 func (h *handler) secrets(ctx context.Context, q *admin.Secrets) (*struct{}, error) {
-	all := make(map[string][]byte, len(q.Secrets))
+	all := make(map[string][]byte, len(q.Secrets)+len(q.AccessKeys))
 	for i := range q.Secrets {
 		s := &q.Secrets[i]
 		if problem := wrong(s); problem != "" {
@@ -38,6 +40,16 @@ func (h *handler) secrets(ctx context.Context, q *admin.Secrets) (*struct{}, err
 			return nil, fmt.Errorf("secret %q cannot be written", s.Name)
 		}
 		all[s.Name] = b
+	}
+	for _, k := range q.AccessKeys {
+		if problem := wrongKey(k); problem != "" {
+			return nil, fmt.Errorf("%w: access key %.150q: %s", registry.ErrInvalid, k.ID, problem)
+		}
+		name := secret.AccessKey(k.ID)
+		if all[name] != nil {
+			return nil, fmt.Errorf("%w: there are two access keys %.150q", registry.ErrInvalid, k.ID)
+		}
+		all[name] = []byte(k.Secret)
 	}
 	if err := h.Secrets.Replace(ctx, all); err != nil {
 		return nil, err
@@ -64,6 +76,17 @@ func wrong(s *admin.Secret) string {
 		return "it must have username and password, or a token"
 	case strings.Contains(s.Username, ":"):
 		return "a user name must not have a colon" // RFC 7617, section 2
+	}
+	return ""
+}
+
+// wrongKey says what is wrong with an access key; "" if nothing is.
+func wrongKey(k admin.AccessKeySecret) string {
+	if err := identity.CheckKeyID(k.ID); err != nil {
+		return err.Error()
+	}
+	if err := identity.CheckKeySecret(k.Secret); err != nil {
+		return err.Error()
 	}
 	return ""
 }

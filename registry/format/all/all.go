@@ -9,6 +9,7 @@ import (
 	"packhouse.dev/packhouse/registry/format"
 	"packhouse.dev/packhouse/registry/format/cargo"
 	"packhouse.dev/packhouse/registry/format/generic"
+	"packhouse.dev/packhouse/registry/format/maven"
 	"packhouse.dev/packhouse/registry/format/npm"
 	"packhouse.dev/packhouse/registry/format/pypi"
 	"packhouse.dev/packhouse/registry/format/ruby"
@@ -19,6 +20,7 @@ func Formats() []format.Format {
 	return []format.Format{
 		cargo.New(),
 		generic.New(),
+		maven.New(),
 		npm.New(),
 		pypi.New(),
 		ruby.New(),

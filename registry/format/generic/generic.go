@@ -30,7 +30,8 @@ func New() Format { return Format{} }
 // Traits implements format.Format.
 func (Format) Traits() format.Traits {
 	return format.Traits{
-		Name: Name, Grows: format.GrowsWhileUnfinished, Unfinished: true, NoUpstream: true, PublishActions: []string{"codeartifact:PublishPackageVersion"},
+		Name: Name, Grows: format.GrowsWhileUnfinished, Unfinished: true, NoUpstream: true, PublishesByAPI: true,
+		PublishActions: []string{"codeartifact:PublishPackageVersion"},
 	}
 }
 

@@ -265,6 +265,9 @@ func (a *archive) check(end int64) error {
 		if i+1 < len(a.entries) {
 			next = a.entries[i+1].header
 		}
+		if next > end {
+			return badZip("has an entry behind its directory")
+		}
 		if err := a.checkLocal(e, next); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 type Operation struct {
 	Name, Method, Path string
 	New                func() any // a pointer to a new request
+	Payload            bool       // the body of the request is bytes, not JSON
 	Errors             []string   // exceptions that the model knows of it
 }
 

@@ -44,6 +44,12 @@ type Keys interface {
 	AccessKey(ctx context.Context, id string) (*Key, error)
 }
 
+// SessionKeys is what Keys implements that knows temporary keys, which come with a token that says what they are for.
+type SessionKeys interface {
+	// SessionKey returns the key of an id and a token, also one that is over; registry.ErrNotFound if they are no pair.
+	SessionKey(ctx context.Context, id, token string) (*Key, error)
+}
+
 // Error is why a signature is not accepted, in the words of AWS. It unwraps to registry.ErrUnauthenticated.
 type Error struct{ Code, Message string }
 
@@ -106,7 +112,7 @@ func (v *Verifier) Verify(r *http.Request, query url.Values, body string) (*Key,
 	if err := s.complete(r, v.Service); err != nil {
 		return nil, err
 	}
-	key, err := v.Keys.AccessKey(r.Context(), s.key)
+	key, err := v.find(r.Context(), s)
 	if errors.Is(err, registry.ErrNotFound) {
 		return nil, unknownKey()
 	}
@@ -132,6 +138,13 @@ func (v *Verifier) Verify(r *http.Request, query url.Values, body string) (*Key,
 		return nil, &Error{"ExpiredTokenException", "The security token included in the request is expired"}
 	}
 	return key, nil
+}
+
+func (v *Verifier) find(ctx context.Context, s *signed) (*Key, error) {
+	if sessions, ok := v.Keys.(SessionKeys); ok && s.token != "" {
+		return sessions.SessionKey(ctx, s.key, s.token)
+	}
+	return v.Keys.AccessKey(ctx, s.key)
 }
 
 // payloadOf is what stands for the body in the canonical request.
