@@ -291,6 +291,7 @@ type Editor interface {
 type Edit struct {
 	Version    string
 	Status     registry.Status
+	Mark       bool                             // the status is one that the format shows as metadata (cargo yank): PutPackageMetadata is needed for it
 	Flags      func(old []byte) ([]byte, error) // may run more than once
 	IfStatus   registry.Status
 	IfRevision string

@@ -3,11 +3,7 @@ package ruby
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -16,55 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/format/ruby/rubytest"
 )
-
-// file is an entry of a gem.
-type file struct {
-	name string
-	body []byte
-	kind byte
-}
-
-func zipped(text string) []byte {
-	var b bytes.Buffer
-	zw := gzip.NewWriter(&b)
-	_, _ = zw.Write([]byte(text)) // into memory
-	_ = zw.Close()
-	return b.Bytes()
-}
-
-func tarred(files ...file) []byte {
-	var b bytes.Buffer
-	tw := tar.NewWriter(&b)
-	for _, f := range files {
-		if f.kind == 0 {
-			f.kind = tar.TypeReg
-		}
-		if err := tw.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.body)), Typeflag: f.kind}); err != nil {
-			panic(err)
-		}
-		_, _ = tw.Write(f.body) // into memory
-	}
-	_ = tw.Close()
-	return b.Bytes()
-}
-
-// parts are those of a gem with this gemspec.
-func parts(gemspec string) []file {
-	meta, data := zipped(gemspec), zipped("data")
-	sum := func(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:]) }
-	return []file{
-		{name: "metadata.gz", body: meta}, {name: "data.tar.gz", body: data},
-		{name: "checksums.yaml.gz", body: zipped("---\nSHA256:\n  metadata.gz: " + sum(meta) + "\n  data.tar.gz: " + sum(data) + "\n")},
-	}
-}
-
-func gemOf(gemspec string) []byte { return tarred(parts(gemspec)...) }
-
-// gemspec is a short one.
-func gemspec(name, version, more string) string {
-	return fmt.Sprintf("--- !ruby/object:Gem::Specification\nname: %s\nversion: !ruby/object:Gem::Version\n  version: %s\nsummary: about %s\n%s", name, version, name, more)
-}
 
 // whole is a gemspec with everything, in the many shapes that there are.
 const whole = `--- !ruby/object:Gem::Specification
@@ -127,7 +76,7 @@ func wholeSpec() *spec {
 
 func TestReadGem(t *testing.T) {
 	t.Parallel()
-	gem := gemOf(whole)
+	gem := rubytest.Gem(whole)
 	got, err := readGem(bytes.NewReader(gem), int64(len(gem)))
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +91,7 @@ func TestReadGem(t *testing.T) {
 
 func TestGemRefusals(t *testing.T) {
 	t.Parallel()
-	good := parts(gemspec("a", "1", ""))
+	good := rubytest.Parts(rubytest.Gemspec("a", "1", ""))
 	deep := strings.Repeat("[", 60) + strings.Repeat("]", 60)
 	for name, tt := range map[string]struct {
 		gem  []byte
@@ -150,22 +99,22 @@ func TestGemRefusals(t *testing.T) {
 	}{
 		"empty":             {nil, "has no metadata.gz"},
 		"rubbish":           {[]byte(strings.Repeat("rubbish", 200)), "is no gem"},
-		"no data":           {tarred(good[0]), "has no data.tar.gz"},
-		"twice":             {tarred(append(good, good[0])...), "there twice"},
-		"other file":        {tarred(append(good, file{name: "../evil"})...), "not part of a gem"},
-		"link":              {tarred(file{name: "metadata.gz", kind: tar.TypeSymlink}), "not part of a gem"},
-		"not compressed":    {tarred(file{name: "metadata.gz", body: []byte("name: a")}, good[1]), "metadata.gz in the gem"},
-		"wrong checksum":    {tarred(good[0], file{name: "data.tar.gz", body: []byte("other")}, good[2]), "does not have the SHA256"},
-		"unpacks to much":   {tarred(file{name: "metadata.gz", body: zipped(strings.Repeat("x", maxPart+1))}, good[1]), "more than 10 MiB"},
-		"not YAML":          {gemOf("a: b: c: ]["), "not YAML"},
-		"a list":            {gemOf("- a\n"), "not a Gem::Specification"},
-		"alias":             {gemOf("name: &x a\nversion: *x\n"), "aliases"},
-		"deep":              {gemOf("name: " + deep), "nested"},
-		"bad name":          {gemOf(gemspec("../a", "1", "")), "not a gem name"},
-		"bad version":       {gemOf(gemspec("a", "one", "")), "not a version number"},
-		"bad platform":      {gemOf(gemspec("a", "1", "platform: ../x\n")), "not a platform"},
-		"bad requirement":   {gemOf(gemspec("a", "1", "required_ruby_version:\n  requirements:\n  - - '>>'\n    - '1'\n")), "not a requirement"},
-		"line end in a dep": {gemOf(gemspec("a", "1", "dependencies:\n- name: \"x|y\\nz\"\n")), "not a gem name"},
+		"no data":           {rubytest.Tar(good[0]), "has no data.tar.gz"},
+		"twice":             {rubytest.Tar(append(good, good[0])...), "there twice"},
+		"other file":        {rubytest.Tar(append(good, rubytest.File{Name: "../evil"})...), "not part of a gem"},
+		"link":              {rubytest.Tar(rubytest.File{Name: "metadata.gz", Kind: tar.TypeSymlink}), "not part of a gem"},
+		"not compressed":    {rubytest.Tar(rubytest.File{Name: "metadata.gz", Body: []byte("name: a")}, good[1]), "metadata.gz in the gem"},
+		"wrong checksum":    {rubytest.Tar(good[0], rubytest.File{Name: "data.tar.gz", Body: []byte("other")}, good[2]), "does not have the SHA256"},
+		"unpacks to much":   {rubytest.Tar(rubytest.File{Name: "metadata.gz", Body: rubytest.Gzip(strings.Repeat("x", maxPart+1))}, good[1]), "more than 10 MiB"},
+		"not YAML":          {rubytest.Gem("a: b: c: ]["), "not YAML"},
+		"a list":            {rubytest.Gem("- a\n"), "not a Gem::Specification"},
+		"alias":             {rubytest.Gem("name: &x a\nversion: *x\n"), "aliases"},
+		"deep":              {rubytest.Gem("name: " + deep), "nested"},
+		"bad name":          {rubytest.Gem(rubytest.Gemspec("../a", "1", "")), "not a gem name"},
+		"bad version":       {rubytest.Gem(rubytest.Gemspec("a", "one", "")), "not a version number"},
+		"bad platform":      {rubytest.Gem(rubytest.Gemspec("a", "1", "platform: ../x\n")), "not a platform"},
+		"bad requirement":   {rubytest.Gem(rubytest.Gemspec("a", "1", "required_ruby_version:\n  requirements:\n  - - '>>'\n    - '1'\n")), "not a requirement"},
+		"line end in a dep": {rubytest.Gem(rubytest.Gemspec("a", "1", "dependencies:\n- name: \"x|y\\nz\"\n")), "not a gem name"},
 	} {
 		_, err := readGem(bytes.NewReader(tt.gem), int64(len(tt.gem)))
 		if !errors.Is(err, registry.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
@@ -188,8 +137,8 @@ func TestGemReadError(t *testing.T) {
 }
 
 func FuzzGem(f *testing.F) {
-	f.Add(gemOf(whole))
-	f.Add(tarred(parts(gemspec("a", "1", ""))[:2]...))
+	f.Add(rubytest.Gem(whole))
+	f.Add(rubytest.Tar(rubytest.Parts(rubytest.Gemspec("a", "1", ""))[:2]...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, err := readGem(bytes.NewReader(b), int64(len(b))); err != nil && !errors.Is(err, registry.ErrInvalid) {
 			t.Error(err)
@@ -199,7 +148,7 @@ func FuzzGem(f *testing.F) {
 
 func FuzzGemspec(f *testing.F) {
 	f.Add(whole)
-	f.Add(gemspec("a", "1.0", "authors:\n- x\n"))
+	f.Add(rubytest.Gemspec("a", "1.0", "authors:\n- x\n"))
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := parseGemspec([]byte(text))
 		if err != nil {

@@ -14,12 +14,13 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/format/ruby/rubytest"
 )
 
 func pushed(t *testing.T, repo *fakeRepository, gemspecs ...string) {
 	t.Helper()
 	for _, g := range gemspecs {
-		if w := do(t, repo, "POST", "api/v1/gems", gemOf(g)); w.Code != 200 {
+		if w := do(t, repo, "POST", "api/v1/gems", rubytest.Gem(g)); w.Code != 200 {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 	}
@@ -29,13 +30,13 @@ func pushed(t *testing.T, repo *fakeRepository, gemspecs ...string) {
 func TestTails(t *testing.T) {
 	t.Parallel()
 	repo := newFake()
-	pushed(t, repo, gemspec("a", "1.0", ""))
+	pushed(t, repo, rubytest.Gemspec("a", "1.0", ""))
 	old := do(t, repo, "GET", "info/a", nil)
 	etag := old.Header().Get("Etag")
 	if etag != `"`+md5Hex(old.Body.Bytes())+`"` || old.Header().Get("Repr-Digest") == "" || old.Header().Get("Accept-Ranges") != "bytes" {
 		t.Errorf("headers %v", old.Header())
 	}
-	pushed(t, repo, gemspec("a", "2.0", ""))
+	pushed(t, repo, rubytest.Gemspec("a", "2.0", ""))
 	whole := do(t, repo, "GET", "info/a", nil)
 	start := old.Body.Len() - 1
 	for name, tt := range map[string]struct {
@@ -71,7 +72,7 @@ func TestGzip(t *testing.T) {
 	t.Parallel()
 	repo := newFake()
 	for _, v := range strings.Fields("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20") {
-		pushed(t, repo, gemspec("a", v, ""))
+		pushed(t, repo, rubytest.Gemspec("a", v, ""))
 	}
 	plain := do(t, repo, "GET", "info/a", nil)
 	r := httptest.NewRequest("GET", "/x", nil)
@@ -88,7 +89,7 @@ func TestGzip(t *testing.T) {
 func TestIndexes(t *testing.T) {
 	t.Parallel()
 	repo := newFake()
-	pushed(t, repo, gemspec("b", "1.0", ""), gemspec("a", "1.0", ""), gemspec("a", "1.1.pre", ""), gemspec("a", "1.0", "platform: java\n"))
+	pushed(t, repo, rubytest.Gemspec("b", "1.0", ""), rubytest.Gemspec("a", "1.0", ""), rubytest.Gemspec("a", "1.1.pre", ""), rubytest.Gemspec("a", "1.0", "platform: java\n"))
 	info := do(t, repo, "GET", "info/a", nil).Body.Bytes()
 	versions := do(t, repo, "GET", "versions", nil).Body.String()
 	if !strings.HasPrefix(versions, "created_at: ") || !strings.Contains(versions, "\na 1.0,1.0-java,1.1.pre "+md5Hex(info)+"\n") {
@@ -126,18 +127,18 @@ func TestIndexes(t *testing.T) {
 func TestPushRefusals(t *testing.T) {
 	t.Parallel()
 	repo := newFake()
-	pushed(t, repo, gemspec("a-1", "2", ""))
+	pushed(t, repo, rubytest.Gemspec("a-1", "2", ""))
 	for name, tt := range map[string]struct {
 		body   []byte
 		status int
 		want   string
 	}{
-		"again":           {gemOf(gemspec("a-1", "2", "")), 200, "nothing was changed"},
-		"other bytes":     {gemOf(gemspec("a-1", "2", "description: x\n")), 409, ""},
-		"same file":       {gemOf(gemspec("a", "1", "platform: '2'\n")), 409, "the same name"},
-		"in capitals":     {gemOf(gemspec("A-1", "2", "")), 409, "the same name"},
+		"again":           {rubytest.Gem(rubytest.Gemspec("a-1", "2", "")), 200, "nothing was changed"},
+		"other bytes":     {rubytest.Gem(rubytest.Gemspec("a-1", "2", "description: x\n")), 409, ""},
+		"same file":       {rubytest.Gem(rubytest.Gemspec("a", "1", "platform: '2'\n")), 409, "the same name"},
+		"in capitals":     {rubytest.Gem(rubytest.Gemspec("A-1", "2", "")), 409, "the same name"},
 		"rubbish":         {[]byte("rubbish"), 400, "is no gem"},
-		"without gemspec": {tarred(parts("")[1]), 400, "has no metadata.gz"},
+		"without gemspec": {rubytest.Tar(rubytest.Parts("")[1]), 400, "has no metadata.gz"},
 	} {
 		if w := do(t, repo, "POST", "api/v1/gems", tt.body); w.Code != tt.status || !strings.Contains(w.Body.String(), tt.want) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
@@ -148,7 +149,7 @@ func TestPushRefusals(t *testing.T) {
 func TestYank(t *testing.T) {
 	t.Parallel()
 	repo := newFake()
-	pushed(t, repo, gemspec("a", "1.0", ""), gemspec("a", "1.0", "platform: java\n"))
+	pushed(t, repo, rubytest.Gemspec("a", "1.0", ""), rubytest.Gemspec("a", "1.0", "platform: java\n"))
 	form := url.Values{"gem_name": {"a"}, "version": {"1.0"}, "platform": {"java"}}.Encode()
 	for range 2 {
 		if w := do(t, repo, "DELETE", "api/v1/gems/yank", []byte(form)); w.Code != 200 || w.Body.String() != "Successfully deleted gem: a (1.0-java)\n" {
