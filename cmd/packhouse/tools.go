@@ -19,6 +19,8 @@ var tools = []tool{
 	{name: "uv", format: "pypi", steps: uvSteps},
 	{name: "poetry", format: "pypi", steps: poetrySteps},
 	{name: "cargo", format: "cargo", steps: cargoSteps},
+	{name: "gem", format: "ruby", steps: gemSteps},
+	{name: "bundle", format: "ruby", steps: bundleSteps},
 	{name: "mvn", format: "maven", steps: mvnSteps},
 	{name: "gradle", format: "maven", steps: gradleSteps},
 }

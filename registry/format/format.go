@@ -47,6 +47,12 @@ type Extractor interface {
 	Extract(id registry.VersionID, name string, file Staged) ([]byte, error)
 }
 
+// Verifier is optional: upstreams of some formats announce files without a digest, and the format can tell whether a file is what it
+// is listed as. Nothing is stored after an error.
+type Verifier interface {
+	Verify(id registry.VersionID, name string, file Staged) error
+}
+
 // Remote is optional: how the format's public registries are read. It is sequential code over cached documents.
 type Remote interface {
 	// Package lists what the upstream has of a package: ErrNotFound if nothing. Assets have Source, Size (-1 if unknown) and
@@ -54,6 +60,14 @@ type Remote interface {
 	Package(ctx context.Context, src Source, id registry.PackageID) (*RemotePackage, error)
 	// Asset finds one asset, also one that Package did not list.
 	Asset(ctx context.Context, src Source, id registry.VersionID, name string) (*RemoteAsset, error)
+}
+
+// Lister is optional: indexes over all packages show also what upstreams have and no repository of the plan. Clients that believe an
+// index, and do not ask for what it lacks, need that.
+type Lister interface {
+	// List reads the entries that an upstream's list of everything has for an index document, as IndexRenderer.Entry would give them;
+	// nil for kinds of index that show what the repositories have, and nothing else. Errors are those of Remote.
+	List(ctx context.Context, src Source, kind string) (map[registry.PackageID][]byte, error)
 }
 
 // Layout is optional: a Remote of which public registries are trees of files, whose lists are not complete, or not there at all.
@@ -175,7 +189,7 @@ const (
 type Index interface {
 	// Packages lists packages of the plan's repositories in order of namespace and name, each once. It never asks an upstream.
 	Packages(ctx context.Context, q Query) iter.Seq2[*registry.Package, error]
-	// IndexDocument is a document over all packages of the repository.
+	// IndexDocument is a document over all packages of the repository; see Lister.
 	IndexDocument(ctx context.Context, kind string, r IndexRenderer) (*Document, error)
 	// External names the packages among ids that may be told to an external connection: upstream allowed, owned by no repository
 	// of the plan (pass-throughs such as audit).
@@ -277,6 +291,7 @@ type Editor interface {
 type Edit struct {
 	Version    string
 	Status     registry.Status
+	Mark       bool                             // the status is one that the format shows as metadata (cargo yank): PutPackageMetadata is needed for it
 	Flags      func(old []byte) ([]byte, error) // may run more than once
 	IfStatus   registry.Status
 	IfRevision string

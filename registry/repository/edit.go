@@ -18,12 +18,12 @@ func (v *View) Edit(ctx context.Context, id registry.PackageID, edits []format.E
 		return err
 	}
 	for _, e := range edits {
-		if e.Status != "" {
+		if e.Status != "" && !e.Mark {
 			if err := v.may(actionStatus, id); err != nil {
 				return err
 			}
 		}
-		if e.Flags != nil {
+		if e.Flags != nil || e.Mark {
 			if err := v.may(actionMetadata, id); err != nil {
 				return err
 			}
@@ -80,6 +80,8 @@ func (v *View) edit(tx metadata.Tx, row *metadata.Package, e format.Edit) (bool,
 		return false, fmt.Errorf("%w: version %s is %s, not %s", registry.ErrStale, e.Version, old.Status, e.IfStatus)
 	case e.IfRevision != "" && e.IfRevision != old.Revision:
 		return false, fmt.Errorf("%w: version %s has another revision", registry.ErrStale, e.Version)
+	case e.Mark && !(listable(e.Status) && listable(old.Status)): // the permission is for what lists say, not for what is served
+		return false, fmt.Errorf("%w: version %s is %s and cannot become %s", registry.ErrConflict, e.Version, old.Status, e.Status)
 	}
 	var u metadata.VersionUpdate
 	if e.Status != "" && e.Status != old.Status {
@@ -103,6 +105,9 @@ func (v *View) edit(tx metadata.Tx, row *metadata.Package, e format.Edit) (bool,
 	}
 	return true, tx.UpdateVersion(old.Row, u)
 }
+
+// listable says whether lists can have a version with this status.
+func listable(s registry.Status) bool { return s == registry.Published || s == registry.Unlisted }
 
 // SetTags implements format.Editor. A tag may name a version that only an upstream has, as long as it is visible here.
 func (v *View) SetTags(ctx context.Context, id registry.PackageID, set map[string]string, remove []string) ([]string, error) {

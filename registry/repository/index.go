@@ -112,8 +112,8 @@ func (s *Service) shown(rc *repoConfig, rows []*metadata.Package) (*registry.Pac
 	return out, out != nil
 }
 
-// IndexDocument implements format.Index. Upstream registries are not asked for lists of everything they have: an index shows what
-// the repositories of the plan hold.
+// IndexDocument implements format.Index. Upstream registries are not asked for lists of everything they have, unless the format is a
+// format.Lister: an index shows what the repositories of the plan hold.
 func (v *View) IndexDocument(ctx context.Context, kind string, r format.IndexRenderer) (*format.Document, error) {
 	if err := v.mayRead(); err != nil {
 		return nil, err
@@ -121,11 +121,16 @@ func (v *View) IndexDocument(ctx context.Context, kind string, r format.IndexRen
 	all := registry.PackageID{Format: v.traits.Name}
 	key := cacheKey{repository: v.rc.row.ID, id: all, kind: "index\x00" + kind, base: v.base}
 	got, err := v.s.cache.do(ctx, key, v.rc, v.s.now(), func(ctx context.Context) (made, error) {
-		doc, err := v.makeIndex(ctx, kind, r)
+		lists, err := v.lists(ctx, kind)
 		if err != nil {
 			return made{}, err
 		}
-		return made{value: doc, size: documentSize(doc), keep: true}, nil
+		doc, err := v.makeIndex(ctx, kind, r, lists)
+		if err != nil {
+			return made{}, err
+		}
+		doc.Stale, doc.Partial = lists.stale, lists.partial
+		return made{value: doc, size: documentSize(doc), freshUntil: lists.freshUntil, sources: lists.uses, keep: true}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -139,7 +144,7 @@ type indexEntry struct {
 	value []byte
 }
 
-func (v *View) makeIndex(ctx context.Context, kind string, r format.IndexRenderer) (*format.Document, error) {
+func (v *View) makeIndex(ctx context.Context, kind string, r format.IndexRenderer, lists *upstreamLists) (*format.Document, error) {
 	kept, err := v.s.store.Derived(ctx, v.rc.row.ID, v.traits.Name, kind)
 	if err != nil {
 		return nil, err
@@ -170,6 +175,11 @@ func (v *View) makeIndex(ctx context.Context, kind string, r format.IndexRendere
 			return nil, fmt.Errorf("%w: the index of repository %s has more than %d MiB", registry.ErrTooLarge, v.rc.doc.Name, maxIndex>>20)
 		}
 		entries = append(entries, indexEntry{rows[0].ID, d.Value})
+		lists.drop(rows[0].ID)
+	}
+	entries, err = v.withLists(entries, size, lists)
+	if err != nil {
+		return nil, err
 	}
 	if len(renewed) > 0 {
 		if err := v.s.store.PutDerived(ctx, v.rc.row.ID, v.traits.Name, kind, renewed); err != nil {

@@ -243,7 +243,7 @@ func (s *Service) download(fl *flight) error {
 	if err := spool.Finish(); err != nil {
 		return err
 	}
-	if err := verify(fl, spool); err != nil {
+	if err := s.verify(fl, spool); err != nil {
 		return fmt.Errorf("%w: %w", registry.ErrUnavailable, err)
 	}
 	s.extract(fl)
@@ -274,18 +274,22 @@ func (s *Service) extract(fl *flight) {
 	fl.document = document
 }
 
-// verify compares what came with what was announced.
-func verify(fl *flight, spool *blob.Spool) error {
+// verify compares what came with what was announced; if that was no digest, the format looks whether it is the right file.
+func (s *Service) verify(fl *flight, spool *blob.Spool) error {
 	if algorithm := spool.Digests().Conflict(fl.remote.Want); algorithm != "" {
 		return fmt.Errorf("%s sent %s with another %s than it announced", fl.conn.Name, fl.asset.Name, algorithm)
 	}
 	if fl.remote.Size >= 0 && fl.remote.Size != spool.Size() {
 		return fmt.Errorf("%s sent %d bytes of %s and announced %d", fl.conn.Name, spool.Size(), fl.asset.Name, fl.remote.Size)
 	}
-	if fl.remote.Verify == nil {
+	check := fl.remote.Verify
+	if f, ok := s.formats[fl.version.ID.Package.Format].(format.Verifier); check == nil && ok && fl.remote.Want == (registry.Digests{}) {
+		check = func(file format.Staged) error { return f.Verify(fl.version.ID, fl.asset.Name, file) }
+	}
+	if check == nil {
 		return nil
 	}
-	_, err := guardRemote(func() (struct{}, error) { return struct{}{}, fl.remote.Verify(spool) })
+	_, err := guardRemote(func() (struct{}, error) { return struct{}{}, check(spool) })
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format/cargo/cargotest"
 	"packhouse.dev/packhouse/registry/format/pypi/pypitest"
+	"packhouse.dev/packhouse/registry/format/ruby/rubytest"
 	"packhouse.dev/packhouse/registry/internal/clienttest"
 )
 
@@ -36,7 +37,7 @@ const aPackage = "package/my-domain/my-repo/"
 
 // routes are the addresses of each format. A format that is not here fails the test.
 func routes() map[registry.Format][]walked {
-	return map[registry.Format][]walked{"npm": npmRoutes(), "pypi": pypiRoutes(), "cargo": cargoRoutes(), "generic": genericRoutes(), "maven": mavenRoutes()}
+	return map[registry.Format][]walked{"npm": npmRoutes(), "pypi": pypiRoutes(), "cargo": cargoRoutes(), "generic": genericRoutes(), "maven": mavenRoutes(), "ruby": rubyRoutes()}
 }
 
 func npmRoutes() []walked {
@@ -99,7 +100,7 @@ func cargoRoutes() []walked {
 		{"PUT", "api/v1/crates/new", publish, serde, "", cargotest.Frame([]byte(`{"name":"serde_x","vers":"1.0.0","deps":[],"features":{},"authors":[],"description":"d","license":"MIT"}`), crate.File())},
 		{"GET", "config.json", read, "", "", nil}, {"GET", "se/rd/serde_x", read, "", "", nil}, {"GET", "api/v1/crates?q=serde", read, "", "", nil}, {"GET", "me", read, "", "", nil},
 		{"GET", "api/v1/crates/serde_x/1.0.0/download", read, "", "", nil}, {"HEAD", "api/v1/crates/serde_x/1.0.0/download", read, "", "", nil},
-		{"DELETE", "api/v1/crates/serde_x/1.0.0/yank", status, serde, "", nil}, {"PUT", "api/v1/crates/serde_x/1.0.0/unyank", status, serde, "", nil},
+		{"DELETE", "api/v1/crates/serde_x/1.0.0/yank", metadata, serde, "", nil}, {"PUT", "api/v1/crates/serde_x/1.0.0/unyank", metadata, serde, "", nil},
 		{"GET", "api/v1/crates/serde_x/owners", refused, "", "", nil}, {"PUT", "api/v1/crates/serde_x/owners", refused, "", "", []byte("{}")},
 	}
 }
@@ -124,6 +125,22 @@ func mavenRoutes() []walked {
 		{"GET", "com/corp/lib/1.0/lib-1.0.pom", read, "", "", nil}, {"HEAD", "com/corp/lib/1.0/lib-1.0.pom", read, "", "", nil}, {"GET", "com/corp/lib/1.0/lib-1.0.pom.sha1", read, "", "", nil},
 		{"GET", "com/corp/lib/maven-metadata.xml", read, "", "", nil}, {"GET", "com/corp/maven-metadata.xml", read, "", "", nil}, {"GET", "com/corp/lib/maven-metadata.xml.sha1", read, "", "", nil},
 		{"GET", ".meta/prefixes.txt", refused, "", "", nil}, {"DELETE", "com/corp/lib/1.0/lib-1.0.pom", refused, "", "", nil}, {"PUT", "lib-1.0.pom", refused, "", "", pom},
+	}
+}
+
+func rubyRoutes() []walked {
+	acme := aPackage + "ruby//acme"
+	const form = "application/x-www-form-urlencoded"
+	which := []byte("gem_name=acme&version=1.0.0")
+	return []walked{
+		// who may publish nothing here hears so before the gem is read, which alone says what it is
+		{"POST", "api/v1/gems", publish, aPackage + "ruby//*", "application/octet-stream", rubytest.Gem(rubytest.Gemspec("acme", "1.0.0", ""))},
+		{"GET", "", read, "", "", nil}, {"GET", "versions", read, "", "", nil}, {"GET", "names", read, "", "", nil}, {"GET", "info/acme", read, "", "", nil}, {"HEAD", "info/acme", read, "", "", nil},
+		{"GET", "api/v1/dependencies", read, "", "", nil}, {"GET", "api/v1/dependencies?gems=acme", read, "", "", nil},
+		{"GET", "specs.4.8.gz", read, "", "", nil}, {"GET", "latest_specs.4.8.gz", read, "", "", nil}, {"GET", "prerelease_specs.4.8.gz", read, "", "", nil},
+		{"GET", "quick/Marshal.4.8/acme-1.0.0.gemspec.rz", read, "", "", nil}, {"GET", "gems/acme-1.0.0.gem", read, "", "", nil}, {"HEAD", "gems/acme-1.0.0.gem", read, "", "", nil},
+		{"DELETE", "api/v1/gems/yank", status, acme, form, which}, {"PUT", "api/v1/gems/unyank", status, acme, form, which},
+		{"GET", "api/v1/api_key", refused, "", "", nil}, {"GET", "api/v1/gems/acme/owners.json", refused, "", "", nil}, {"PUT", "gems/acme-1.0.0.gem", refused, "", "", nil},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"packhouse.dev/packhouse/registry/format/maven"
 	"packhouse.dev/packhouse/registry/format/npm"
 	"packhouse.dev/packhouse/registry/format/pypi"
+	"packhouse.dev/packhouse/registry/format/ruby"
 )
 
 // Formats returns the built-in formats, in order of their names.
@@ -22,5 +23,6 @@ func Formats() []format.Format {
 		maven.New(),
 		npm.New(),
 		pypi.New(),
+		ruby.New(),
 	}
 }

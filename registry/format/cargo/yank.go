@@ -19,7 +19,7 @@ func setYanked(w http.ResponseWriter, r *http.Request, repo format.Repository, a
 	if !yanked {
 		from, to = to, from
 	}
-	err = repo.Edit(r.Context(), id.Package, []format.Edit{{Version: id.Version, Status: to, IfStatus: from}})
+	err = repo.Edit(r.Context(), id.Package, []format.Edit{{Version: id.Version, Status: to, Mark: true, IfStatus: from}})
 	if errors.Is(err, registry.ErrStale) { // that of an archived version, say, is not for cargo to change
 		err = already(r, repo, id, to, err)
 	}

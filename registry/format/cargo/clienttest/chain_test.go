@@ -2,9 +2,6 @@ package clienttest_test
 
 import (
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,26 +10,6 @@ import (
 	"packhouse.dev/packhouse/registry/format/cargo/cargotest"
 	"packhouse.dev/packhouse/registry/internal/clienttest"
 )
-
-// withToken stands before a registry and adds its token, as a connection with credentials would.
-func withToken(t *testing.T, p *clienttest.Packhouse) *url.URL {
-	t.Helper()
-	to, err := url.Parse(p.Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(to)
-		r.Out.Host = r.In.Host // so that documents have this address
-		r.Out.Header.Set("Authorization", p.Token)
-	}})
-	t.Cleanup(server.Close)
-	at, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at
-}
 
 // TestAnotherPackhouse has the crates.io of one registry be another one.
 func TestAnotherPackhouse(t *testing.T) {
@@ -45,7 +22,7 @@ func TestAnotherPackhouse(t *testing.T) {
 		if status, body, err := first.Do(http.MethodDelete, address(first, "my-repo")+"api/v1/crates/deep/1.1.0/yank", nil); err != nil || status != 200 {
 			t.Fatal(status, string(body), err)
 		}
-		up := withToken(t, first)
+		up := first.WithToken(t)
 		up.Path = strings.TrimPrefix(address(first, "my-repo"), first.Endpoint)
 		second := start(t, samples(), up.String())
 
