@@ -82,8 +82,6 @@ func (m *marshaler) boolean(v bool) {
 	}
 }
 
-func (m *marshaler) null() { m.b = append(m.b, '0') }
-
 func (m *marshaler) integer(n int) {
 	m.b = append(m.b, 'i')
 	m.long(n)
