@@ -67,7 +67,10 @@ func TestSamplesBecomeReady(t *testing.T) {
 	if diff := cmp.Diff(want, r.Status.Endpoints); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"my-repo", "npm-store", "public:npmjs"}, r.Status.SearchOrder); diff != "" {
+	if diff := cmp.Diff([]string{
+		"my-repo", "npm-store", "public:npmjs", "pypi-store", "public:pypi", "maven-central-store", "public:maven-central", "cargo-store", "public:crates-io",
+		"rubygems-store", "public:ruby-gems-org",
+	}, r.Status.SearchOrder); diff != "" {
 		t.Error(diff)
 	}
 	g := &api.PackageGroup{}
@@ -88,7 +91,7 @@ func TestSamplesBecomeReady(t *testing.T) {
 			t.Errorf("%s: %+v", what, s.Conditions)
 		}
 	}
-	if r.Status.ObservedGeneration != r.Generation || d.Status.Repositories != 2 {
+	if r.Status.ObservedGeneration != r.Generation || d.Status.Repositories != 6 {
 		t.Errorf("status %+v of domain %+v", r.Status, d.Status)
 	}
 }

@@ -127,7 +127,11 @@ func (f *fixture) operator(c client.Client) *Reconciler {
 			return []Plane{f.plane}, nil
 		}),
 		Events: events.NewFakeRecorder(10_000), Build: build.Options{Image: "registry:test", OperatorNamespace: "packhouse-system"},
-		Formats: []string{"npm", "pypi"}, Presets: []compile.Preset{{Name: "public:npmjs", Format: "npm", URL: "https://registry.yarnpkg.com"}},
+		Formats: []string{"npm", "pypi"}, Presets: []compile.Preset{
+			{Name: "public:npmjs", Format: "npm", URL: "https://registry.yarnpkg.com"}, {Name: "public:pypi", Format: "pypi", URL: "https://pypi.org/simple/"},
+			{Name: "public:maven-central", Format: "maven", URL: "https://repo1.maven.org/maven2/"}, {Name: "public:crates-io", Format: "cargo", URL: "https://index.crates.io/"},
+			{Name: "public:ruby-gems-org", Format: "ruby", URL: "https://rubygems.org/"},
+		},
 	})
 }
 
