@@ -34,7 +34,8 @@ type ErrorWriter interface {
 	WriteError(w http.ResponseWriter, r *http.Request, status int, message string)
 }
 
-// Describer is optional: what the service API shows of a version, read from its stored document.
+// Describer is optional: what the service API shows of a version, read from its stored document and from what is kept of its files. A
+// version may lack what the format did not store with it.
 type Describer interface {
 	Describe(v *registry.Version) (Description, error)
 }

@@ -166,7 +166,7 @@ func (c *call) version(ctx context.Context, owner, domain, repo, formatName, nam
 	}
 	out := &described{d: d, version: v}
 	known, _ := c.api.door.Format(id.Package.Format)
-	if describer, ok := known.(format.Describer); ok && len(v.Document) > 0 {
+	if describer, ok := known.(format.Describer); ok {
 		if out.Description, err = describer.Describe(v); err != nil {
 			// What a package says of itself is its author's; a version that cannot be described is one all the same.
 			c.api.log.WarnContext(ctx, "version cannot be described", "version", v.ID.String(), "error", err)
