@@ -198,6 +198,12 @@ type Endpoint struct {
 	// +kubebuilder:validation:MaxLength=180
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`
 	Host string `json:"host,omitempty"`
+	// What may be done through this address, whoever asks: requests that come in here must be allowed by it, beside what all other
+	// policies say. Left out: everything. Clients choose the address that they write into their requests; it is a border if the network
+	// lets them reach no other one.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="has(self.document) != has(self.statements)",message="a policy has either a document or statements"
+	Policy *ResourcePolicy `json:"policy,omitempty"`
 }
 
 // Limits of a registry.

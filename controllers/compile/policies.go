@@ -157,6 +157,21 @@ func (c *compilation) policyBefore(src config.Source) (_ *config.Policy, at stri
 
 // resourcePolicy compiles a policy. What cannot be read is what it was before, and denies everything if it was nothing.
 func (c *compilation) resourcePolicy(o Object, src config.Source, target string, spec *api.ResourcePolicy) *config.Policy {
+	text, err := c.policyText(o, spec)
+	if err == nil {
+		c.accept(o)
+		return &config.Policy{Source: src, Document: text}
+	}
+	if old, at := c.policyBefore(src); old != nil && at == target {
+		c.refuse(o, api.ReasonInvalid, err.Error()+"; its last good form stays in force")
+		return old
+	}
+	c.refuse(o, api.ReasonInvalid, err.Error()+"; there is no earlier form, so everything is denied")
+	return &config.Policy{Source: src, Document: denyAll}
+}
+
+// policyText is the document of a policy, which can be read.
+func (c *compilation) policyText(o Object, spec *api.ResourcePolicy) (string, error) {
 	text := spec.Document
 	var err error
 	if spec.Statements != nil || text == "" {
@@ -168,16 +183,7 @@ func (c *compilation) resourcePolicy(o Object, src config.Source, target string,
 	if err == nil && spec.Statements != nil && spec.Document != "" {
 		err = fmt.Errorf("%w: there are a document and statements", policy.ErrInvalid)
 	}
-	if err == nil {
-		c.accept(o)
-		return &config.Policy{Source: src, Document: text}
-	}
-	if old, at := c.policyBefore(src); old != nil && at == target {
-		c.refuse(o, api.ReasonInvalid, err.Error()+"; its last good form stays in force")
-		return old
-	}
-	c.refuse(o, api.ReasonInvalid, err.Error()+"; there is no earlier form, so everything is denied")
-	return &config.Policy{Source: src, Document: denyAll}
+	return text, err
 }
 
 // statements writes typed statements of a resource policy as a document.

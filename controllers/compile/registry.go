@@ -60,7 +60,6 @@ func (c *compilation) compileRegistry() {
 		}
 		doc.TrustedProxies = r.Spec.TrustedProxies
 		doc.Limits = limits(&r.Spec.Limits)
-		c.registryConditions(r)
 	} else if c.previous.Registry != nil {
 		kept := *c.previous.Registry // unreadable for now: limits and accounts stay as they were
 		kept.Identities = nil        // compiled anew, from what is declared now
@@ -73,15 +72,55 @@ func (c *compilation) compileRegistry() {
 	c.out.Registry = doc
 	c.limits = doc.Limits.WithDefaults()
 	c.compileAccounts(doc)
+	if c.registry != nil {
+		c.registryConditions(c.registry, c.endpointPolicies(c.registry, doc))
+	}
 }
 
-func (c *compilation) registryConditions(r *api.Registry) {
+// endpointPolicies compiles the policies of the registry's addresses, which are in the same order in both, and says what is wrong.
+func (c *compilation) endpointPolicies(r *api.Registry, doc *config.Registry) (problems []string) {
+	o := Object{"Registry", r.Namespace, r.Name}
+	for i, e := range r.Spec.Endpoints {
+		if e.Policy == nil {
+			continue
+		}
+		p := &config.Policy{Source: doc.Source}
+		var err error
+		if p.Document, err = c.policyText(o, e.Policy); err != nil {
+			p.Document = denyAll
+			before := "there is no earlier form, so nothing may be done through it"
+			if old := c.endpointBefore(e.Name); old != nil {
+				p.Document, before = old.Document, "its last good form stays in force"
+			}
+			problems = append(problems, fmt.Sprintf("policy of endpoint %s: %v; %s", e.Name, err, before))
+		}
+		doc.Endpoints[i].Policy = p
+	}
+	return problems
+}
+
+// endpointBefore is the policy that an endpoint had the last time.
+func (c *compilation) endpointBefore(name string) *config.Policy {
+	if c.previous.Registry == nil {
+		return nil
+	}
+	at := slices.IndexFunc(c.previous.Registry.Endpoints, func(e config.Endpoint) bool { return e.Name == name })
+	if at < 0 {
+		return nil
+	}
+	return c.previous.Registry.Endpoints[at].Policy
+}
+
+func (c *compilation) registryConditions(r *api.Registry, problems []string) {
 	o := Object{"Registry", r.Namespace, r.Name}
 	if s := r.Spec.AllowedNamespaces; s != nil && s.Selector != nil {
 		if _, err := metav1.LabelSelectorAsSelector(s.Selector); err != nil {
-			c.refuse(o, api.ReasonInvalid, "allowedNamespaces.selector: "+err.Error()+"; it selects nothing")
-			return
+			problems = append(problems, "allowedNamespaces.selector: "+err.Error()+"; it selects nothing")
 		}
+	}
+	if len(problems) > 0 {
+		c.refuse(o, api.ReasonInvalid, strings.Join(problems, "; "))
+		return
 	}
 	c.accept(o)
 	c.resolved(o, api.ReasonResolved, nil)

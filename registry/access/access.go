@@ -23,6 +23,7 @@ type Registry struct {
 	names      policy.Names
 	identities *policy.Identities
 	orgs       map[string]string // by account
+	endpoints  map[string]*policy.Policy
 	accounts   accounts
 }
 
@@ -43,7 +44,9 @@ type repository struct {
 
 // CompileRegistry reads the registry's document.
 func CompileRegistry(doc *config.Registry) (*Registry, []Problem) {
-	r := &Registry{names: policy.Names{Partition: doc.Partition, Region: doc.Region}, orgs: map[string]string{}, accounts: compileAccounts(doc)}
+	r := &Registry{
+		names: policy.Names{Partition: doc.Partition, Region: doc.Region}, orgs: map[string]string{}, endpoints: map[string]*policy.Policy{}, accounts: compileAccounts(doc),
+	}
 	for _, a := range doc.Accounts {
 		if a.Organization != "" {
 			r.orgs[a.ID] = a.Organization
@@ -76,28 +79,35 @@ func CompileRegistry(doc *config.Registry) (*Registry, []Problem) {
 		}
 	}
 	r.identities = policy.NewIdentities(attached)
+	for _, e := range doc.Endpoints {
+		if p := readPolicy(e.Policy, &problems); p != nil {
+			r.endpoints[e.Name] = p
+		}
+	}
 	return r, problems
+}
+
+// readPolicy reads a resource policy; nil is none.
+func readPolicy(p *config.Policy, problems *[]Problem) *policy.Policy {
+	if p == nil {
+		return nil
+	}
+	out, err := policy.Read(label(p.Source), policy.Resource, []byte(p.Document))
+	if err != nil {
+		*problems = append(*problems, Problem{p.Source, err.Error()})
+		return denyAll(p.Source, policy.Resource)
+	}
+	return out
 }
 
 // CompileDomain reads a domain's document.
 func CompileDomain(r *Registry, doc *config.Domain) (*Domain, []Problem) {
 	d := &Domain{registry: r, doc: doc, repositories: map[string]*repository{}, groupTags: map[group.Pattern]map[string]string{}}
 	var problems []Problem
-	read := func(p *config.Policy) *policy.Policy {
-		if p == nil {
-			return nil
-		}
-		out, err := policy.Read(label(p.Source), policy.Resource, []byte(p.Document))
-		if err != nil {
-			problems = append(problems, Problem{p.Source, err.Error()})
-			return denyAll(p.Source, policy.Resource)
-		}
-		return out
-	}
-	d.policy = read(doc.Policy)
+	d.policy = readPolicy(doc.Policy, &problems)
 	for i := range doc.Repositories {
 		r := &doc.Repositories[i]
-		d.repositories[r.Name] = &repository{doc: r, policy: read(r.Policy)}
+		d.repositories[r.Name] = &repository{doc: r, policy: readPolicy(r.Policy, &problems)}
 	}
 	var groups []group.Group
 	broken := false
@@ -172,7 +182,7 @@ func (r *Registry) Unknown(c *Caller, action string, ref registry.DomainRef) pol
 
 func (r *Registry) request(c *Caller, action, resource string) policy.Request {
 	q := policy.Request{Principal: c.Principal, Action: action, Resource: resource, Context: c.Context}
-	q.Policies.Identity = r.identities.Of(c.Principal, c.Groups...)
+	q.Policies.Identity, q.Policies.Endpoint = r.identities.Of(c.Principal, c.Groups...), r.endpoints[c.Context.Listener]
 	q.Context.Region = r.names.Region
 	q.Context.Organization = r.orgs[c.Principal.Account]
 	q.Context.ResourceTags = nil

@@ -102,6 +102,29 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestEndpoints: the policy of the address that a request came in by must allow it, too, and one that cannot be read allows nothing.
+func TestEndpoints(t *testing.T) {
+	reg, dom := documents()
+	reg.Endpoints = []config.Endpoint{
+		{Name: "inside"}, {Name: "public", Policy: &config.Policy{Source: source("Registry", "r"), Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"codeartifact:Describe*","Resource":"*"}}`}},
+		{Name: "broken", Policy: &config.Policy{Source: source("Registry", "r"), Document: "{"}},
+	}
+	r, d := compiled(t, reg, dom, 1)
+	root := policy.Principal{ARN: r.Names().Root(owner), Account: owner, Root: true}
+	for name, want := range map[string]policy.Effect{"inside": policy.Allow, "": policy.Allow, "public": policy.ImplicitDeny, "broken": policy.ExplicitDeny} {
+		c := &Caller{Principal: root, Context: policy.Context{Listener: name}}
+		if got := policy.Evaluate(d.Repository(c, "codeartifact:ReadFromRepository", "r1")); got.Effect != want {
+			t.Errorf("%q: %s: %s", name, got.Effect, got.Reason())
+		}
+		if got := policy.Evaluate(d.Domain(c, "codeartifact:DescribeDomain", "")); (got.Effect == policy.Allow) != (name != "broken") {
+			t.Errorf("%q, which it allows: %s", name, got.Reason())
+		}
+		if got := policy.Evaluate(r.Account(c, "codeartifact:ListDomains", "*")); got.Effect != want {
+			t.Errorf("%q, on the account: %s", name, got.Reason())
+		}
+	}
+}
+
 // Documents of another build, or damaged ones, deny and block.
 func TestDamage(t *testing.T) {
 	everybody := policy.Principal{ARN: "arn:aws:iam::" + other + ":role/ci", Account: other}

@@ -56,6 +56,8 @@ type Endpoint struct {
 	Name string `json:"name,omitempty"`
 	URL  string `json:"url"`            // https://packages.example.com or with a path prefix
 	Host string `json:"host,omitempty"` // wildcard form: {domain}-{owner}.d.{host}
+	// Policy must allow every request that comes in here; nil: there is none.
+	Policy *Policy `json:"policy,omitempty"`
 }
 
 // Limits of the registry. 0 takes the default.

@@ -44,7 +44,8 @@ type Context struct {
 	Time            time.Time  // aws:CurrentTime, aws:EpochTime
 	SourceIP        netip.Addr // aws:SourceIp
 	SecureTransport bool       // aws:SecureTransport: always there
-	Endpoint        string     // aws:SourceVpce: name of the listener that took the request
+	Endpoint        string     // aws:SourceVpce: name of the endpoint that the request came in by
+	Listener        string     // name of the endpoint whose policy bears on the request: that one, or what stands for it; no key
 	TokenIssued     time.Time  // aws:TokenIssueTime
 	TokenDuration   int64      // sts:DurationSeconds, of sts:GetServiceBearerToken only; 0 asks for the rest of the session
 	Region          string     // aws:RequestedRegion

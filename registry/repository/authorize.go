@@ -46,7 +46,7 @@ func permitted(d policy.Decision, q *policy.Request) error {
 
 // mayRead asks for ReadFromRepository, which is per repository, never per package (readings 1.21). It is on the way of every read.
 func (v *View) mayRead() error {
-	key := decisionKey{principal: v.caller.Principal, groups: strings.Join(v.caller.Groups, "\x00"), repository: v.rc}
+	key := decisionKey{principal: v.caller.Principal, groups: strings.Join(v.caller.Groups, "\x00"), listener: v.caller.Context.Listener, repository: v.rc}
 	if v.snap.readers.has(key) {
 		return nil
 	}
@@ -134,6 +134,7 @@ type readers struct {
 type decisionKey struct {
 	principal  policy.Principal
 	groups     string
+	listener   string
 	repository *repoConfig
 }
 

@@ -194,6 +194,22 @@ func TestVolatileDecisionsAreNotRemembered(t *testing.T) {
 }
 
 // What was allowed is denied at the next request after a change, on every replica and in spite of every cache.
+// TestEndpointPolicies: what one address lets through is not remembered for another one.
+func TestEndpointPolicies(t *testing.T) {
+	w := newWorld(t)
+	w.endpoints = []config.Endpoint{{Name: "inside"}, {Name: "public", Policy: policyOf("Registry", "r", statement("Allow", "*", "PublishPackageVersion", "*"))}}
+	w.apply()
+	w.up.put("pad", nil, "1.0.0")
+	inside, public := repository.Request{Principal: root}, repository.Request{Principal: root}
+	inside.Context.Listener, public.Context.Listener = "inside", "public"
+	const closed = "the policy of the endpoint does not allow it"
+	for range 2 {
+		want(t, "inside", w.reads("app", inside), "nil")
+		want(t, "public", w.reads("app", public), closed)
+	}
+	want(t, "what it allows", w.publishes("app", "own", public), "nil")
+}
+
 func TestPolicyChangesHoldAtOnce(t *testing.T) {
 	w := newWorld(t)
 	b := w.service()

@@ -53,6 +53,7 @@ type world struct {
 	toy   format.Format
 
 	identities []config.IdentityPolicy // for apply
+	endpoints  []config.Endpoint       // likewise
 }
 
 // clock is the time of freshness, moved by tests.
@@ -205,7 +206,7 @@ func (w *world) declare(edits ...func(*config.Domain)) []repository.Problem {
 	for _, e := range edits {
 		e(&d)
 	}
-	reg := &config.Registry{Schema: config.Schema, Partition: "aws", Region: "local", Identities: w.identities}
+	reg := &config.Registry{Schema: config.Schema, Partition: "aws", Region: "local", Identities: w.identities, Endpoints: w.endpoints}
 	got, err := w.svc.Apply(w.t.Context(), repository.Documents{Registry: reg, Domains: []config.Domain{d}})
 	if err != nil {
 		w.t.Fatal(err)

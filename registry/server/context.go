@@ -10,9 +10,9 @@ import (
 )
 
 // context is what policies may ask of a request beside who makes it.
-func (s *Server) context(x *exchange, endpoint string) policy.Context {
+func (s *Server) context(x *exchange, at location) policy.Context {
 	source, secure := origin(x.request, s.service.TrustedProxies())
-	c := policy.Context{Time: x.start, SourceIP: source, SecureTransport: secure, Endpoint: endpoint}
+	c := policy.Context{Time: x.start, SourceIP: source, SecureTransport: secure, Endpoint: at.name, Listener: at.listener}
 	if x.identity != nil {
 		c.TokenIssued, c.PrincipalTags = x.identity.IssuedAt, x.identity.Tags
 	}

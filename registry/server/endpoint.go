@@ -78,6 +78,9 @@ type location struct {
 	left   string             // escaped path below it
 	domain registry.DomainRef // not zero if the host names it
 	name   string             // of the endpoint; "" for an address that nobody declared, and for loopback names
+	// listener is the endpoint whose policy holds: the one itself, and for other addresses the one whose paths they have, so that
+	// another Host does not lead around it; "" if there is none.
+	listener string
 }
 
 // locate finds the base address for a request and cuts its prefix from the escaped path.
@@ -92,22 +95,22 @@ func (e *endpoints) locate(host string, tls bool, path string) (location, error)
 		if err != nil {
 			return location{}, fmt.Errorf("%w: the host does not begin with {domain}-{account}", registry.ErrNotFound)
 		}
-		return location{base: w.scheme + "://" + label + w.suffix + w.port, left: path, domain: ref, name: w.name}, nil
+		return location{base: w.scheme + "://" + label + w.suffix + w.port, left: path, domain: ref, name: w.name, listener: w.name}, nil
 	}
 	match := func(p *endpoint) bool { return p.host == host }
 	if p := e.longest(path, match); p != nil {
-		return location{base: p.base, left: path[len(p.prefix):], name: p.name}, nil
+		return location{base: p.base, left: path[len(p.prefix):], name: p.name, listener: p.name}, nil
 	}
 	p := e.longest(path, anyEndpoint) // an address that nobody declared: a Service's, a proxy's
 	switch {
 	case isLoopback(host) && p == nil:
 		return location{base: scheme + "://" + host, left: path}, nil
 	case isLoopback(host):
-		return location{base: scheme + "://" + host + p.prefix, left: path[len(p.prefix):]}, nil
+		return location{base: scheme + "://" + host + p.prefix, left: path[len(p.prefix):], listener: p.name}, nil
 	case p == nil:
 		return location{}, fmt.Errorf("%w: no endpoint is declared for this address", registry.ErrNotFound)
 	}
-	return location{base: p.base, left: path[len(p.prefix):]}, nil
+	return location{base: p.base, left: path[len(p.prefix):], listener: p.name}, nil
 }
 
 // isLoopback is strict about the port: this host is copied.

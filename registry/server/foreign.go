@@ -67,7 +67,7 @@ func (s *Server) exchangeToken(x *exchange, at location) error {
 	}
 	// Not yet an identity of ours: what it may do is asked for what it is.
 	x.identity, x.provider = &auth.Identity{Principal: who.Principal, Groups: who.Groups, Tags: who.Tags}, who.Provider
-	caller := &access.Caller{Principal: who.Principal, Groups: who.Groups, Context: s.context(x, at.name)}
+	caller := &access.Caller{Principal: who.Principal, Groups: who.Groups, Context: s.context(x, at)}
 	domain, err := s.service.AuthorizeToken(r.Context(), ref, caller, duration)
 	if err != nil {
 		return err

@@ -136,9 +136,9 @@ func FuzzParseRoute(f *testing.F) {
 func TestLocate(t *testing.T) {
 	t.Parallel()
 	e := newEndpoints([]config.Endpoint{
-		{URL: "https://Packages.example.com:443", Host: "packages.example.com"},
-		{Host: "Domains.example.com"}, {Host: "plain.example.com"}, {URL: "http://plain.example.com:8080/prefix"},
-		{URL: "https://intranet.example.com/tools/packages/"},
+		{Name: "public", URL: "https://Packages.example.com:443", Host: "packages.example.com"},
+		{Name: "domains", Host: "Domains.example.com"}, {Host: "plain.example.com"}, {URL: "http://plain.example.com:8080/prefix"},
+		{Name: "intranet", URL: "https://intranet.example.com/tools/packages/"},
 		{URL: "http://10.1.2.3:8080"},
 		{URL: "http://127.0.0.1:4873"},
 		{URL: "ftp://nobody"}, {URL: "::"}, {URL: ""},
@@ -202,6 +202,26 @@ func TestLocate(t *testing.T) {
 				t.Errorf("got %q %q %q %v; want %q %q %q", base, left, wild, err, tt.base, tt.left, tt.wild)
 			}
 		})
+	}
+}
+
+// TestListener: no Host leads around the policy of the address that documents are given.
+func TestListener(t *testing.T) {
+	t.Parallel()
+	e := newEndpoints([]config.Endpoint{{Name: "public", URL: "https://packages.example.com", Host: "packages.example.com"}, {Name: "intranet", URL: "https://i.example.com/tools"}})
+	for _, tt := range []struct{ host, path, name, listener string }{
+		{"packages.example.com", "/x", "public", "public"},
+		{"i.example.com", "/tools/x", "intranet", "intranet"},
+		{"d-111122223333.d.packages.example.com", "/npm/r", "public", "public"},
+		{"evil.example.org", "/x", "", "public"},
+		{"evil.example.org", "/tools/x", "", "intranet"},
+		{"localhost:1", "/x", "", "public"},
+		{"", "/tools/x", "", "intranet"},
+	} {
+		at, err := e.locate(tt.host, true, tt.path)
+		if err != nil || at.name != tt.name || at.listener != tt.listener {
+			t.Errorf("%s%s: %+v, %v; want %q and %q", tt.host, tt.path, at, err, tt.name, tt.listener)
+		}
 	}
 }
 

@@ -203,7 +203,7 @@ func (s *Server) handle(x *exchange) error {
 	}
 	repo, err := domain.Open(r.Context(), repository.Request{
 		Repository: x.route.repository, Format: x.route.format, Principal: x.identity.Principal, Groups: x.identity.Groups,
-		Context: s.context(x, at.name), Base: x.route.address(at.base),
+		Context: s.context(x, at), Base: x.route.address(at.base),
 	})
 	if err != nil {
 		return err

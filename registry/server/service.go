@@ -34,7 +34,7 @@ func (s *Server) callAPI(x *exchange, at location) error {
 		}
 	}
 	err := s.apiCalls.Serve(&x.response, x.request, service.Request{
-		Path: at.left, Base: at.base, Context: s.context(x, at.name), ID: x.requestID(s),
+		Path: at.left, Base: at.base, Context: s.context(x, at), ID: x.requestID(s),
 	})
 	return s.exception(x, err)
 }
