@@ -14,6 +14,7 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/internal/safexml"
 )
 
 // Limits on what is kept of a POM.
@@ -98,7 +99,7 @@ type dependency struct {
 // parsePOM reads a POM and resolves its own properties; what a parent says is not known here. Errors wrap ErrInvalid.
 func parsePOM(r io.Reader) (*info, error) {
 	var p project
-	if err := decode(r, &p); err != nil {
+	if err := safexml.Decode(r, &p); err != nil {
 		return nil, fmt.Errorf("POM: %w", err)
 	}
 	text := p.interpolated
@@ -240,7 +241,7 @@ func pluginInfo(jar io.ReaderAt, size int64) (*info, error) {
 		Name   string `xml:"name"`
 		Prefix string `xml:"goalPrefix"`
 	}
-	if err := decode(bytes.NewReader(body), &d); err != nil {
+	if err := safexml.Decode(bytes.NewReader(body), &d); err != nil {
 		return nil, fmt.Errorf("descriptor of the plugin: %w", err)
 	}
 	none := &project{}

@@ -1,22 +1,19 @@
 package maven
 
 import (
-	"bytes"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
-	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/internal/safexml"
 )
 
 // Limits on XML that others wrote.
 const (
 	maxMetadata = 16 << 20 // bytes of a maven-metadata.xml
 	maxPOM      = 4 << 20
-	maxDepth    = 100
 )
 
 // metadata is a maven-metadata.xml, of each of its levels (https://maven.apache.org/ref/3-LATEST/maven-repository-metadata/).
@@ -107,7 +104,7 @@ type plugin struct {
 // parseMetadata reads a maven-metadata.xml. Errors wrap ErrInvalid.
 func parseMetadata(r io.Reader) (*metadata, error) {
 	var m metadata
-	if err := decode(r, &m); err != nil {
+	if err := safexml.Decode(r, &m); err != nil {
 		return nil, fmt.Errorf("%s: %w", metadataFile, err)
 	}
 	trim := func(fields ...*string) {
@@ -138,72 +135,4 @@ func (m *metadata) encode() ([]byte, error) {
 		return nil, err
 	}
 	return append(append([]byte(xml.Header), b...), '\n'), nil
-}
-
-// decode reads one XML document into v. It has no document type, which could define entities, and is not nested deeply.
-func decode(r io.Reader, v any) error {
-	d := xml.NewDecoder(r)
-	d.Entity = xml.HTMLEntity // old POMs use them undeclared, and Maven knows them
-	d.CharsetReader = charset
-	err := xml.NewTokenDecoder(&guarded{d: d}).Decode(v)
-	if errors.Is(err, io.EOF) {
-		err = errors.New("it is empty or cut off")
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", registry.ErrInvalid, err)
-	}
-	return nil
-}
-
-type guarded struct {
-	d     *xml.Decoder
-	depth int
-}
-
-// Token implements xml.TokenReader.
-func (g *guarded) Token() (xml.Token, error) {
-	t, err := g.d.Token()
-	switch t.(type) {
-	case xml.Directive:
-		return nil, errors.New("document types are not read")
-	case xml.StartElement:
-		if g.depth++; g.depth > maxDepth {
-			return nil, errors.New("it is nested too deeply")
-		}
-	case xml.EndElement:
-		g.depth--
-	}
-	return t, err
-}
-
-// charset reads the encodings that POMs are written in beside UTF-8.
-func charset(label string, r io.Reader) (io.Reader, error) {
-	switch strings.ToLower(label) {
-	case "utf-8", "utf8", "us-ascii", "ascii":
-		return r, nil
-	case "iso-8859-1", "latin1", "windows-1252", "cp1252", "iso-8859-15":
-		return &latin{r: r}, nil
-	}
-	return nil, fmt.Errorf("the encoding %q is not read; write UTF-8", clip(label))
-}
-
-// latin turns ISO-8859-1 into UTF-8. Its relatives differ in a few characters, which only descriptions have.
-type latin struct {
-	r    io.Reader
-	left bytes.Buffer
-	buf  [4096]byte
-}
-
-// Read implements io.Reader.
-func (l *latin) Read(p []byte) (int, error) {
-	for l.left.Len() == 0 {
-		n, err := l.r.Read(l.buf[:])
-		for _, c := range l.buf[:n] {
-			l.left.WriteRune(rune(c))
-		}
-		if n == 0 && err != nil {
-			return 0, err
-		}
-	}
-	return l.left.Read(p)
 }
