@@ -11,8 +11,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packhouse.dev/packhouse/registry/format/cargo/cargotest"
+	"packhouse.dev/packhouse/registry/format/nuget/nugettest"
 	"packhouse.dev/packhouse/registry/format/pypi/pypitest"
 	"packhouse.dev/packhouse/registry/format/ruby/rubytest"
+	"packhouse.dev/packhouse/registry/format/swift/swifttest"
 )
 
 // told is what the service API tells of a version.
@@ -39,6 +41,15 @@ func TestServiceDescribes(t *testing.T) {
 	}
 	gem := rubytest.Gem(rubytest.Gemspec("my-lib", "1.0.0", "homepage: https://example.com/lib\nlicenses: [MIT]\nmetadata:\n  source_code_uri: https://git.example.com/lib\n"+
 		"dependencies:\n- name: rack\n  type: :runtime\n  requirement:\n    requirements:\n    - - \">=\"\n      - version: '2'\n"))
+	nupkg := nugettest.Package{
+		ID: "My.Lib", Version: "1.0.0", Description: "about my lib", Dependencies: map[string][][2]string{"net8.0": {{"Other", "1.0"}}}, Files: map[string]string{"r.md": "# My lib"},
+		More: `<projectUrl>https://example.com/lib</projectUrl><repository url="https://git.example.com/lib"/><license type="expression">MIT</license><readme>r.md</readme>`,
+	}
+	lib := swifttest.Package{
+		Scope: "Corp", Name: "MyLib", Version: "1.0.0", Files: map[string]string{"README.md": "# My lib"},
+		Metadata: `{"description":"about my lib","repositoryURLs":["https://git.example.com/lib"],"licenseURL":"https://example.com/licence"}`,
+	}
+	swiftForm, swiftKind := lib.Form(lib.Archive())
 	for _, tt := range []struct {
 		format, namespace, name, version string
 		method, path, kind               string
@@ -60,6 +71,14 @@ func TestServiceDescribes(t *testing.T) {
 		{
 			"ruby", "", "my-lib", "1.0.0", "POST", "api/v1/gems", "", gem,
 			told{"my-lib", "about my-lib", "https://example.com/lib", "https://git.example.com/lib", "", "MIT", []string{"/rack >= 2 runtime"}},
+		},
+		{
+			"nuget", "", "My.Lib", "1.00", "PUT", "v3/package", "application/octet-stream", nupkg.File(),
+			told{"My.Lib", "about my lib", "https://example.com/lib", "https://git.example.com/lib", "# My lib", "MIT", []string{"/Other [1.0.0, ) "}},
+		},
+		{
+			"swift", "Corp", "MyLib", "1.0.0", "PUT", "Corp/MyLib/1.0.0", swiftKind, swiftForm,
+			told{"MyLib", "about my lib", "", "https://git.example.com/lib", "# My lib", "", []string{"apple/swift-log from: \"1.5.0\" ", "/Kit .upToNextMinor(from: \"2.0.0\") "}},
 		},
 	} {
 		t.Run(tt.format, func(t *testing.T) {

@@ -117,6 +117,9 @@ func (s *settings) nerfDart() string { return s.registry[strings.Index(s.registr
 
 func (l *login) settings(c *cobra.Command, t tool) (*settings, error) {
 	s := &settings{scope: l.scope, token: os.Getenv(tokenVariable)}
+	if s.scope != "" && t.format == "swift" { // whose scopes are written without it
+		s.scope = "@" + strings.TrimPrefix(s.scope, "@")
+	}
 	if s.scope != "" && (s.scope[0] != '@' || len(s.scope) < 2 || strings.ContainsAny(s.scope[1:], "@/: =\t\n\"'")) {
 		return nil, fmt.Errorf("--scope %q: a scope looks like @my-team", s.scope)
 	}

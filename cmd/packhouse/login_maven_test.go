@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+const mavenBegin = "<!-- begin: written by packhouse login mvn -->"
+
 const mavenAddress = "http://127.0.0.1:4873/my-domain-111122223333/maven/my-repo/"
 
 func TestMavenSettings(t *testing.T) {

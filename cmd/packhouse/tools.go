@@ -21,6 +21,9 @@ var tools = []tool{
 	{name: "cargo", format: "cargo", steps: cargoSteps},
 	{name: "gem", format: "ruby", steps: gemSteps},
 	{name: "bundle", format: "ruby", steps: bundleSteps},
+	{name: "nuget", format: "nuget", steps: nugetSteps},
+	{name: "dotnet", format: "nuget", steps: nugetSteps},
+	{name: "swift", format: "swift", steps: swiftSteps},
 	{name: "mvn", format: "maven", steps: mvnSteps},
 	{name: "gradle", format: "maven", steps: gradleSteps},
 }

@@ -210,6 +210,9 @@ func (s *source) read(reply *reply, r *request, conditional bool) (*fetched, err
 		return nil, fmt.Errorf("%w: %s has type %.80q", errMalformed, redacted{reply.url}, got.contentType)
 	}
 	body, err := decoded(reply, r.MaxBytes)
+	if err == nil && r.Links {
+		body, err = withLinks(reply.header.Values("Link"), body)
+	}
 	if err == nil {
 		got.body, err = spool(s.client.opt.SpoolDir, body)
 	}

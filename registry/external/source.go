@@ -105,7 +105,11 @@ func (s *source) request(q format.SourceRequest) (*request, error) {
 		s.client.counters.refused.Add(1)
 		return nil, fmt.Errorf("connection %s: %w", s.conn.Name, err)
 	}
-	return &request{SourceRequest: q, site: st, url: u, key: documentKey(u, q.Accept)}, nil
+	key := documentKey(u, q.Accept)
+	if q.Links {
+		key = "links " + key // it is kept in another form
+	}
+	return &request{SourceRequest: q, site: st, url: u, key: key}, nil
 }
 
 // documentKey names a document in the cache of its connection: another Accept may be another document.
@@ -172,7 +176,7 @@ func (s *source) answer(ctx context.Context, row *metadata.Upstream, r *request)
 		return nil, fmt.Errorf("connection %s has no %s: %w", s.conn.Name, redacted{r.url}, registry.ErrNotFound)
 	case !hasType(row.ContentType, r.Types):
 		return nil, fmt.Errorf("%w: connection %s has %.80q at %s", errMalformed, s.conn.Name, row.ContentType, redacted{r.url})
-	case row.Size > r.MaxBytes:
+	case row.Size > r.MaxBytes && !r.Links: // else the Link headers count, too; the body was judged when it came
 		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are read", errTooBig, redacted{r.url}, row.Size, r.MaxBytes)
 	}
 	doc := &format.SourceDocument{
@@ -183,7 +187,9 @@ func (s *source) answer(ctx context.Context, row *metadata.Upstream, r *request)
 		return doc, nil
 	}
 	var err error
-	doc.Body, err = s.body(ctx, row)
+	if doc.Body, err = s.body(ctx, row); err == nil && r.Links {
+		doc.Links, doc.Body, err = cutLinks(doc.Body)
+	}
 	return doc, err
 }
 

@@ -54,6 +54,11 @@ type Verifier interface {
 	Verify(id registry.VersionID, name string, file Staged) error
 }
 
+// Weigher is optional: how many requests one counts as against the quotas of requests. Without it each counts as one.
+type Weigher interface {
+	Weigh(r *http.Request) int
+}
+
 // Remote is optional: how the format's public registries are read. It is sequential code over cached documents.
 type Remote interface {
 	// Package lists what the upstream has of a package: ErrNotFound if nothing. Assets have Source, Size (-1 if unknown) and
@@ -67,7 +72,8 @@ type Remote interface {
 // index, and do not ask for what it lacks, need that.
 type Lister interface {
 	// List reads the entries that an upstream's list of everything has for an index document, as IndexRenderer.Entry would give them;
-	// nil for kinds of index that show what the repositories have, and nothing else. Errors are those of Remote.
+	// nil for kinds of index that show what the repositories have, and nothing else. Of a package that repositories hold, the entry
+	// counts only if IndexRenderer.Entry is nil. Errors are those of Remote.
 	List(ctx context.Context, src Source, kind string) (map[registry.PackageID][]byte, error)
 }
 
@@ -382,6 +388,7 @@ type SourceRequest struct {
 	Known int64
 	// Types the Content-Type must begin with one of, if not empty. An HTML login page with status 200 is an error, not a document.
 	Types []string
+	Links bool // the Link headers of the answer are a part of the document, too
 }
 
 // Class is how long a document is fresh.
@@ -399,9 +406,10 @@ type SourceDocument struct {
 	URL         string // final address, to resolve relative ones against
 	ContentType string
 	Body        []byte
-	Key         string // names the document in the cache of its connection, for dependencies
-	Revision    int64  // never 0; changes when the content changes
-	Stale       bool   // the upstream could not be asked; this is an old copy
+	Links       []string // values of the Link headers, if they were asked for, as they came; nil like Body
+	Key         string   // names the document in the cache of its connection, for dependencies
+	Revision    int64    // never 0; changes when the content changes
+	Stale       bool     // the upstream could not be asked; this is an old copy
 	FetchedAt   time.Time
 	FreshUntil  time.Time
 }

@@ -169,7 +169,8 @@ func (v *View) makeIndex(ctx context.Context, kind string, r format.IndexRendere
 			renewed = append(renewed, d)
 		}
 		if d.Value == nil {
-			continue // nothing of it is visible
+			lists.hold(rows) // it says nothing; what an upstream says of it is subject to its own origin controls
+			continue
 		}
 		if size += int64(len(d.Value)); size > maxIndex {
 			return nil, fmt.Errorf("%w: the index of repository %s has more than %d MiB", registry.ErrTooLarge, v.rc.doc.Name, maxIndex>>20)

@@ -400,7 +400,7 @@ func (s *Service) ingestedVersion(fl *flight, bytes metadata.BlobRow) metadata.N
 
 func (fl *flight) newAsset(a registry.Asset, bytes metadata.BlobRow) metadata.NewAsset {
 	out := metadata.NewAsset{
-		Name: a.Name, Listed: a.Listed, Blob: bytes, Size: fl.spool.Size(), Digests: fl.spool.Digests(), Source: fl.remote.URL, Info: a.Info,
+		Name: a.Name, Listed: a.Listed, Blob: bytes, Size: fl.spool.Size(), Digests: fl.spool.Digests(), Source: fl.remote.URL, Info: fl.asset.Info, // a list may know less of a file than what was asked about it
 	}
 	if fl.info != nil {
 		out.Info = fl.info

@@ -10,12 +10,14 @@ import (
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/external"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/upstream"
 )
 
 // upstreamLists is what the connections of a plan list for an index.
 type upstreamLists struct {
-	by      map[string]map[registry.PackageID][]byte // by name of the connection
+	by      map[string]map[registry.PackageID][]byte   // by name of the connection
+	held    map[registry.PackageID][]*metadata.Package // of listed packages that repositories hold and say nothing of
 	uses    []sourceUse
 	partial bool // a connection could not be asked and there is no copy
 	currency
@@ -28,9 +30,19 @@ func (l *upstreamLists) drop(id registry.PackageID) {
 	}
 }
 
+// hold notes the rows of a package that a repository holds, and of which the index says nothing.
+func (l *upstreamLists) hold(rows []*metadata.Package) {
+	for _, list := range l.by {
+		if _, ok := list[rows[0].ID]; ok {
+			l.held[rows[0].ID] = rows
+			return
+		}
+	}
+}
+
 // lists asks the connections of the plan, if the format reads lists. One that cannot be asked makes the index a partial one.
 func (v *View) lists(ctx context.Context, kind string) (*upstreamLists, error) {
-	out := &upstreamLists{by: map[string]map[registry.PackageID][]byte{}}
+	out := &upstreamLists{by: map[string]map[registry.PackageID][]byte{}, held: map[registry.PackageID][]*metadata.Package{}}
 	f, ok := v.format.(format.Lister)
 	if !ok {
 		return out, nil
@@ -70,7 +82,7 @@ func (v *View) withLists(entries []indexEntry, size int64, lists *upstreamLists)
 	for i := range v.rc.members {
 		for _, name := range v.rc.plan.Connections(i) {
 			for id, value := range lists.by[name] {
-				if seen[id] || !v.reaches(id, name) {
+				if seen[id] || !v.reaches(id, lists.held[id], name) {
 					continue
 				}
 				seen[id] = true
@@ -92,10 +104,10 @@ func (v *View) withLists(entries []indexEntry, size int64, lists *upstreamLists)
 	return entries, nil
 }
 
-// reaches says whether the search for a package that no repository holds comes to a connection.
-func (v *View) reaches(id registry.PackageID, connection string) bool {
+// reaches says whether the search for a package comes to a connection; rows are those of the repositories that hold it.
+func (v *View) reaches(id registry.PackageID, rows []*metadata.Package, connection string) bool {
 	if v.owns(id) != nil {
 		return false
 	}
-	return slices.ContainsFunc(v.s.located(v.rc, id, nil).steps, func(st upstream.Step) bool { return st.Connection == connection })
+	return slices.ContainsFunc(v.s.located(v.rc, id, rows).steps, func(st upstream.Step) bool { return st.Connection == connection })
 }

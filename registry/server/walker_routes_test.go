@@ -8,8 +8,10 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format/cargo/cargotest"
+	"packhouse.dev/packhouse/registry/format/nuget/nugettest"
 	"packhouse.dev/packhouse/registry/format/pypi/pypitest"
 	"packhouse.dev/packhouse/registry/format/ruby/rubytest"
+	"packhouse.dev/packhouse/registry/format/swift/swifttest"
 	"packhouse.dev/packhouse/registry/internal/clienttest"
 )
 
@@ -37,7 +39,7 @@ const aPackage = "package/my-domain/my-repo/"
 
 // routes are the addresses of each format. A format that is not here fails the test.
 func routes() map[registry.Format][]walked {
-	return map[registry.Format][]walked{"npm": npmRoutes(), "pypi": pypiRoutes(), "cargo": cargoRoutes(), "generic": genericRoutes(), "maven": mavenRoutes(), "ruby": rubyRoutes()}
+	return map[registry.Format][]walked{"npm": npmRoutes(), "pypi": pypiRoutes(), "cargo": cargoRoutes(), "generic": genericRoutes(), "maven": mavenRoutes(), "ruby": rubyRoutes(), "nuget": nugetRoutes(), "swift": swiftRoutes()}
 }
 
 func npmRoutes() []walked {
@@ -144,7 +146,42 @@ func rubyRoutes() []walked {
 	}
 }
 
+func nugetRoutes() []walked {
+	acme := aPackage + "nuget//acme"
+	pkg := nugettest.Package{ID: "Acme", Version: "1.0.0"}
+	form, formType := nugettest.Form(pkg.File())
+	return []walked{
+		// a package says only in its file what it is; who may publish nothing here hears so before it is read
+		{"PUT", "v3/package/", publish + "+" + read, aPackage + "nuget//*", formType, form}, {"PUT", "v3/package", publish + "+" + read, aPackage + "nuget//*", "application/octet-stream", pkg.File()},
+		{"PUT", "v3/symbolpackage/", publish + "+" + read, aPackage + "nuget//*", "application/octet-stream", pkg.Symbols()},
+		{"GET", "v3/index.json", read, "", "", nil}, {"HEAD", "v3/index.json", read, "", "", nil}, {"GET", "v3/flatcontainer/acme/index.json", read, "", "", nil},
+		{"GET", "v3/flatcontainer/acme/1.0.0/acme.1.0.0.nupkg", read, "", "", nil}, {"HEAD", "v3/flatcontainer/acme/1.0.0/acme.1.0.0.nupkg", read, "", "", nil},
+		{"GET", "v3/flatcontainer/acme/1.0.0/acme.1.0.0.snupkg", read, "", "", nil}, {"GET", "v3/flatcontainer/acme/1.0.0/acme.nuspec", read, "", "", nil},
+		{"GET", "v3/flatcontainer/acme/1.0.0/readme", read, "", "", nil}, {"GET", "v3/flatcontainer/acme/1.0.0/icon", read, "", "", nil}, {"GET", "v3/flatcontainer/acme/1.0.0/license", read, "", "", nil},
+		{"GET", "v3/registration/acme/index.json", read, "", "", nil}, {"GET", "v3/registration-gz/acme/1.0.0.json", read, "", "", nil},
+		{"GET", "v3/registration-semver2/acme/page/1.0.0/2.0.0.json", read, "", "", nil}, {"GET", "v3/catalog/acme/1.0.0.json", read, "", "", nil},
+		{"GET", "v3/search?q=a", read, "", "", nil}, {"GET", "v3/autocomplete?q=a", read, "", "", nil}, {"GET", "v3/autocomplete?id=acme", read, "", "", nil},
+		{"GET", "v3/vulnerabilities/index.json", read, "", "", nil}, {"GET", "v3/vulnerabilities/all.json", read, "", "", nil},
+		{"DELETE", "v3/package/Acme/1.0.0", status, acme, "", nil}, {"POST", "v3/package/Acme/1.0.0", metadata, acme, "", nil},
+		{"GET", "v3/package/acme/1.0.0", refused, "", "", nil}, {"PUT", "v3/index.json", refused, "", "", nil},
+	}
+}
+
 func sha1Of(b []byte) []byte {
 	sum := sha1.Sum(b)
 	return sum[:]
+}
+
+func swiftRoutes() []walked {
+	lib := aPackage + "swift/mona/lib"
+	pkg := swifttest.Package{Scope: "Mona", Name: "Lib", Version: "1.0.0"}
+	form, formType := pkg.Form(pkg.Archive())
+	return []walked{
+		{"PUT", "Mona/Lib/1.0.0", publish, lib, formType, form},
+		{"GET", "mona/lib", read, "", "", nil}, {"HEAD", "mona/lib", read, "", "", nil}, {"GET", "mona/lib.json", read, "", "", nil}, {"GET", "mona/lib/1.0.0", read, "", "", nil}, {"GET", "mona/lib/1.0.0.json", read, "", "", nil},
+		{"GET", "mona/lib/1.0.0/Package.swift", read, "", "", nil}, {"GET", "mona/lib/1.0.0/Package.swift?swift-version=5.9", read, "", "", nil},
+		{"GET", "mona/lib/1.0.0.zip", read, "", "", nil}, {"HEAD", "mona/lib/1.0.0.zip", read, "", "", nil},
+		{"GET", "identifiers?url=https://git.test/mona/lib", read, "", "", nil}, {"GET", "identifiers?url=x", read, "", "", nil}, {"GET", "availability", read, "", "", nil}, {"POST", "", read, "", "", nil}, {"POST", "login", read, "", "", nil},
+		{"GET", "login", refused, "", "", nil}, {"PUT", "mona/lib", refused, "", "", nil}, {"DELETE", "mona/lib/1.0.0", refused, "", "", nil},
+	}
 }

@@ -168,10 +168,10 @@ func (r walked) at(form registry.Format) string {
 	return "/my-domain-" + walkAccount + "/" + string(form) + "/my-repo/" + r.path
 }
 
-// arn is what the route asks for.
-func (r walked) arn() string {
+// arn is what the route asks for an action on: reading is asked of the repository, whatever is read.
+func (r walked) arn(action string) string {
 	resource := r.resource
-	if resource == "" {
+	if resource == "" || action == read {
 		resource = "repository/my-domain/my-repo"
 	}
 	return "arn:aws:codeartifact:local:" + walkAccount + ":" + resource
@@ -198,8 +198,8 @@ func TestRoutesDeclareTheirActions(t *testing.T) {
 			}
 			for action := range strings.SplitSeq(r.action, "+") {
 				rec, e := w.as("without-"+action, r, r.at(name))
-				if rec.Code != http.StatusForbidden || e == nil || e.EventName != action || e.Resources[0].ARN != r.arn() {
-					t.Errorf("%s without %s: %d %s, recorded %+v; want it denied on %s", what, action, rec.Code, rec.Body, e, r.arn())
+				if rec.Code != http.StatusForbidden || e == nil || e.EventName != action || e.Resources[0].ARN != r.arn(action) {
+					t.Errorf("%s without %s: %d %s, recorded %+v; want it denied on %s", what, action, rec.Code, rec.Body, e, r.arn(action))
 				}
 			}
 			if rec, e := w.as("with-"+r.action, r, r.at(name)); rec.Code >= 500 || rec.Code == 401 || rec.Code == 403 && e != nil && e.ErrorCode == "AccessDeniedException" && strings.Contains(e.ErrorMessage, "is not authorized") {
@@ -235,7 +235,7 @@ func TestSpellingsAreOneAddress(t *testing.T) {
 					continue
 				}
 				gone := rec.Code == http.StatusNotFound || rec.Code == http.StatusBadRequest || rec.Code == http.StatusMethodNotAllowed || rec.Code == http.StatusMovedPermanently
-				denied := rec.Code == http.StatusForbidden && e != nil && e.EventName == action && e.Resources[0].ARN == r.arn() && strings.HasSuffix(e.UserIdentity.ARN, "user/without-"+action)
+				denied := rec.Code == http.StatusForbidden && e != nil && e.EventName == action && e.Resources[0].ARN == r.arn(action) && strings.HasSuffix(e.UserIdentity.ARN, "user/without-"+action)
 				if denied {
 					same++
 				}

@@ -11,8 +11,10 @@ import (
 	"packhouse.dev/packhouse/registry/format/generic"
 	"packhouse.dev/packhouse/registry/format/maven"
 	"packhouse.dev/packhouse/registry/format/npm"
+	"packhouse.dev/packhouse/registry/format/nuget"
 	"packhouse.dev/packhouse/registry/format/pypi"
 	"packhouse.dev/packhouse/registry/format/ruby"
+	"packhouse.dev/packhouse/registry/format/swift"
 )
 
 // Formats returns the built-in formats, in order of their names.
@@ -22,7 +24,9 @@ func Formats() []format.Format {
 		generic.New(),
 		maven.New(),
 		npm.New(),
+		nuget.New(),
 		pypi.New(),
 		ruby.New(),
+		swift.New(),
 	}
 }

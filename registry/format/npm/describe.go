@@ -7,15 +7,16 @@ import (
 	"packhouse.dev/packhouse/registry/format"
 )
 
-// Describe implements format.Describer.
+// Describe implements format.Describer. The display name has no scope, and the address of the sources no "git+" (user guide, "View npm
+// package version details").
 func (Format) Describe(v *registry.Version) (format.Description, error) {
 	m, err := manifestOf(v)
 	if err != nil {
 		return format.Description{}, err
 	}
 	d := format.Description{
-		DisplayName: fullName(v.ID.Package), Summary: summaryOf(member(m.more, "description")), HomePage: text(member(m.more, "homepage")),
-		Readme: text(member(m.page, "readme")), SourceCodeRepository: urlOf(member(m.more, "repository")),
+		DisplayName: v.ID.Package.Name, Summary: summaryOf(member(m.more, "description")), HomePage: text(member(m.more, "homepage")),
+		Readme: text(member(m.page, "readme")), SourceCodeRepository: strings.TrimPrefix(urlOf(member(m.more, "repository")), "git+"),
 		Licenses: licenses(m.more), Dependencies: dependencies(m.core),
 	}
 	return d, nil

@@ -101,7 +101,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := format.Description{
-		DisplayName: "@s/n", Summary: "d", HomePage: "https://n.test", SourceCodeRepository: "git+https://n.test", Readme: "# n",
+		DisplayName: "n", Summary: "d", HomePage: "https://n.test", SourceCodeRepository: "https://n.test", Readme: "# n",
 		Licenses: []format.License{{Name: "MIT", URL: "https://mit.test"}, {Name: "ISC"}},
 		Dependencies: []format.Dependency{
 			{Package: "a", Type: "regular", Requirement: "^1"}, {Namespace: "b", Package: "c", Type: "regular", Requirement: "2"},

@@ -13,6 +13,15 @@ import (
 // maxGems is how many gems one request of the dependencies API may name. Bundler sends fifty at a time.
 const maxGems = 500
 
+// Weigh implements format.Weigher: a request of the dependencies API counts for each gem that it names (user guide, "Quotas in AWS
+// CodeArtifact").
+func (Format) Weigh(r *http.Request) int {
+	if a, err := parsePath(format.Rest(r)); err != nil || a.op != opDependencies {
+		return 1
+	}
+	return 1 + strings.Count(r.URL.Query().Get("gems"), ",")
+}
+
 // dependencies serves the dependencies API: all versions of the gems that are asked for, marshalled. Bundler first asks for none, to
 // see whether the API is there. Gems that are not there are left out.
 func dependencies(w http.ResponseWriter, r *http.Request, repo format.Repository) error {

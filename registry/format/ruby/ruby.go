@@ -25,6 +25,7 @@ var (
 	_ format.Remote      = Format{}
 	_ format.Lister      = Format{}
 	_ format.Verifier    = Format{}
+	_ format.Weigher     = Format{}
 )
 
 // New returns the format.

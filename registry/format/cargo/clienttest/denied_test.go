@@ -104,6 +104,54 @@ func TestBlocked(t *testing.T) {
 	})
 }
 
+// TestConfusion is the drill: an index offers a newer version of what is internal, and names that look like it. None of them is listed,
+// asked for or fetched, whatever is tried, and nobody can publish a name that looks like it.
+func TestConfusion(t *testing.T) {
+	t.Parallel()
+	near := []string{"c0rp_tool", "corp-tool", "corp_too1"}
+	crates := []cargotest.Crate{{Name: "theirs", Version: "1.0.0"}, {Name: "corp_tool", Version: "99.0.0"}}
+	for _, name := range near {
+		crates = append(crates, cargotest.Crate{Name: name, Version: "99.0.0"})
+	}
+	up := newIndex(t, crates...)
+	p := start(t, samples()+group("/cargo//corp_tool$"), up.URL)
+	mustPut(t, p, cargotest.Crate{Name: "corp_tool", Version: "1.0.0"})
+	u := newUser(t).configure(p, "my-repo")
+	u.project("app", "0.1.0", "[dependencies]\ncorp_tool = \"*\"\ntheirs = \"1\"\n")
+	u.ok("fetch")
+	u.ok("update")
+	if version, _, _ := u.locked("corp_tool"); version != "1.0.0" {
+		t.Errorf("locked %s", version)
+	}
+	u.project("app", "0.1.0", "[dependencies]\ncorp_tool = \">1\"\n")
+	u.refused([]string{"failed to select a version for the requirement `corp_tool = \">1\"`", "candidate versions found which didn't match: 1.0.0"}, "fetch")
+	for _, name := range near {
+		u.project("app", "0.1.0", "[dependencies]\n"+name+" = \"99\"\n")
+		u.refused([]string{"no matching package"}, "fetch")
+		status, body, err := p.Do(http.MethodGet, address(p, "my-repo")+"api/v1/crates/"+name+"/99.0.0/download", nil)
+		if err != nil || status != http.StatusNotFound {
+			t.Errorf("%s: %d %s %v", name, status, body, err)
+		}
+		u.project(name, "1.0.0", "")
+		why := "a variation of package group /cargo//corp_tool$"
+		if name == "corp-tool" {
+			why = "the repository has this crate as corp_tool"
+		}
+		u.refused([]string{why}, publishable()...)
+	}
+	if out := u.ok("search", "tool", "--registry", "mine"); !strings.Contains(out, `corp_tool = "1.0.0"`) || strings.Contains(out, "99.0.0") {
+		t.Errorf("cargo search says\n%s", out)
+	}
+	for _, name := range append(near, "corp", "tool") {
+		if heard := up.heard(name); len(heard) > 0 {
+			t.Errorf("the upstream was asked for %q", heard)
+		}
+	}
+	if len(up.heard("theirs")) == 0 {
+		t.Error("the upstream was asked for nothing at all")
+	}
+}
+
 // TestArchived: a version that is archived is gone from the index and as a file; with a lock file the build fails and says which.
 func TestArchived(t *testing.T) {
 	t.Parallel()

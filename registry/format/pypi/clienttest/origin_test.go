@@ -38,6 +38,46 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
+// TestConfusion is the drill: an index offers a newer version of what is internal, and names that look like it. None of them is listed,
+// asked for or installed, whatever is tried, and nobody can publish a name that looks like it.
+func TestConfusion(t *testing.T) {
+	t.Parallel()
+	const group = "---\napiVersion: packhouse.dev/v1alpha1\nkind: PackageGroup\nmetadata: {name: corp}\nspec:\n  domainRef: {name: my-domain}\n  pattern: /pypi//corp-tool$\n" +
+		"  originControls:\n    publish: {restriction: Allow}\n    externalUpstream: {restriction: Block}\n    internalUpstream: {restriction: Allow}\n"
+	near := []string{"c0rp-tool", "corp-t0ol", "corp-too1"} // Corp_Tool and corp.tool are the name itself
+	up := newIndex(t, pypitest.Dist{Name: "theirs", Version: "1.0"}, pypitest.Dist{Name: "corp-tool", Version: "99.0"})
+	for _, name := range near {
+		up.wheel(pypitest.Dist{Name: name, Version: "99.0"})
+	}
+	p := start(t, samples()+group, up.simple())
+	newUser(t).configure(p, "my-repo").cannotInstall([]string{"No matching distribution found"}, "corp-tool")
+	mustPost(t, p, "my-repo", pypitest.Dist{Name: "Corp_Tool", Version: "1.0"}.WheelForm())
+	eachPip(t, func(t *testing.T, u *user) {
+		u.configure(p, "my-repo")
+		for _, spelled := range []string{"corp-tool", "Corp_Tool", "CORP.tool"} {
+			u.install("--upgrade", spelled)
+			if got := u.version("Corp_Tool"); got != "1.0" {
+				t.Errorf("%s: installed %q", spelled, got)
+			}
+			u.cannotInstall([]string{"No matching distribution found"}, spelled+"==99.0")
+			u.cannotInstall([]string{"No matching distribution found"}, spelled+">1.0")
+		}
+		for _, name := range near {
+			u.cannotInstall([]string{"No matching distribution found"}, name)
+			u.cannotInstall([]string{"404"}, withToken(p, address(p, "my-repo"))+"simple/"+name+"/99.0/"+pypitest.Dist{Name: name, Version: "99.0"}.WheelName())
+			if status, body := post(t, p, "my-repo", pypitest.Dist{Name: name, Version: "1.0"}.WheelForm()); status != http.StatusForbidden || !strings.Contains(body, "a variation of package group /pypi//corp-tool$") {
+				t.Errorf("publishing %s: %d %s", name, status, body)
+			}
+		}
+		u.install("theirs")
+		for _, name := range append(near, "corp", "tool") {
+			if up.heard(name) {
+				t.Errorf("the upstream heard of %s", name)
+			}
+		}
+	})
+}
+
 // TestDenied is what is said without a token, and with one of nobody.
 func TestDenied(t *testing.T) {
 	t.Parallel()
