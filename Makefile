@@ -103,6 +103,10 @@ crash: ## Kill the registry KILLS times during publishes and installs and check 
 fuzz: ## Run every fuzz target for FUZZTIME
 	FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
+.PHONY: guide
+guide: ## Run the commands of the CodeArtifact user guide; UPDATE=1 writes docs/guide-commands.md
+	PACKHOUSE_GUIDE=1 $(GO) test -count=1 -timeout 20m ./registry/service/guidetest/
+
 .PHONY: envtest
 envtest: ## Run the operator's tests against a real apiserver, which is built the first time
 	KUBEBUILDER_ASSETS=$$(hack/envtest.sh) REQUIRE_ENVTEST=1 $(GO) test -count=1 ./controllers/...

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the end-to-end tests. With E2E_KUBECONFIG they run on that cluster, whose nodes get the images by E2E_LOAD (a command that is
 # given the path of an image archive, for example "kind load image-archive"); without, on a cluster of one node that is started here
-# by hack/cluster and stopped again. E2E_RUN selects parts: install, samples, npm, identities, latency, credentials, alone, deletion,
-# namespace, thousand; the first two are always needed.
+# by hack/cluster and stopped again. E2E_RUN selects parts: install, samples, npm, polyglot, identities, changes, latency, credentials, alone,
+# deletion, namespace, thousand; the first two are always needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [[ -n ${E2E_KUBECONFIG:-}${PACKHOUSE_CLUSTER_LOCKED:-} ]] || exec hack/cluster exclusively hack/e2e.sh

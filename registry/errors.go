@@ -16,5 +16,6 @@ var (
 	ErrStale           = errors.New("changed meanwhile") // 409: an optimistic lock failed
 	ErrTooLarge        = errors.New("too large")         // 413
 	ErrQuotaExceeded   = errors.New("quota exceeded")    // 402 in the service API, 403 on package endpoints
+	ErrThrottled       = errors.New("too many requests") // 429 with Retry-After
 	ErrUnavailable     = errors.New("unavailable")       // 503 with Retry-After: an upstream or the store cannot answer now
 )

@@ -20,6 +20,9 @@ type RegistrySpec struct {
 	// +listMapKey=namespace
 	// +kubebuilder:validation:MaxItems=1000
 	Accounts []Account `json:"accounts,omitempty"`
+	// What clients of the service API may change in the cluster.
+	// +optional
+	ServiceAPI ServiceAPI `json:"serviceAPI,omitzero"`
 	// Under which addresses clients reach the registry. Addresses in documents are made from these and from nothing else. Requests to
 	// a loopback address are always answered.
 	// +optional
@@ -38,6 +41,9 @@ type RegistrySpec struct {
 	// Bounds of what the registry takes. Left out, they are those of CodeArtifact.
 	// +optional
 	Limits Limits `json:"limits,omitzero"`
+	// What the record of who did what has of reads. It is on the standard output of the pods, a line of JSON for each entry.
+	// +optional
+	Audit Audit `json:"audit,omitzero"`
 	// Volume for packages and, as long as there is no other database, their metadata.
 	// +optional
 	// +kubebuilder:default={}
@@ -169,6 +175,15 @@ type AllowedNamespaces struct {
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 
+// ServiceAPI says what becomes of changes that clients of the service API want of domains, repositories, package groups and policies.
+type ServiceAPI struct {
+	// In which namespaces the operator makes, changes and deletes objects for them: the one of a client's account for a domain or a
+	// repository that it creates, and the domain's for package groups and policies. What somebody else keeps, as Argo CD, Flux, Helm or
+	// kubectl, is never changed. Left out: in none, and such changes are refused.
+	// +optional
+	Namespaces *AllowedNamespaces `json:"namespaces,omitempty"`
+}
+
 // Account ties a namespace to an account id.
 type Account struct {
 	// +kubebuilder:validation:MinLength=1
@@ -206,6 +221,16 @@ type Endpoint struct {
 	Policy *ResourcePolicy `json:"policy,omitempty"`
 }
 
+// Audit is how much of what is done goes into the record.
+type Audit struct {
+	// One of so many reads of packages is recorded: 1 is all, 0 none. What changes something, what is denied and every call of the
+	// service API is always recorded. Left out: one of 100. A change starts the pods anew.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Reads *int32 `json:"reads,omitempty"`
+}
+
 // Limits of a registry.
 type Limits struct {
 	// Bytes of one asset. Default 5 GiB.
@@ -240,6 +265,54 @@ type Limits struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=200
 	TagsPerResource int32 `json:"tagsPerResource,omitempty"`
+	// Repositories of one domain. Default 1000.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	RepositoriesPerDomain int32 `json:"repositoriesPerDomain,omitempty"`
+	// Domains of one account, of which the service API may create as many. Default 10.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	DomainsPerAccount int32 `json:"domainsPerAccount,omitempty"`
+	// CodeArtifact: where requestRates says nothing, the request quotas of CodeArtifact hold. Left out: no request is one too many.
+	// +optional
+	// +kubebuilder:validation:Enum=CodeArtifact
+	Profile string `json:"profile,omitempty"`
+	// How many requests a second are answered, by each replica. Those beyond get status 429 and are told when to try again.
+	// +optional
+	RequestRates RequestRates `json:"requestRates,omitzero"`
+}
+
+// RequestRates are requests per second. 0 is no limit.
+type RequestRates struct {
+	// Requests of one account that read. In CodeArtifact 800.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Reads *int32 `json:"reads,omitempty"`
+	// Requests of one account that write. In CodeArtifact 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Writes *int32 `json:"writes,omitempty"`
+	// Requests with one token. In CodeArtifact 1200.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Token *int32 `json:"token,omitempty"`
+	// Requests without a token from one address. In CodeArtifact 600.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Address *int32 `json:"address,omitempty"`
+	// Requests of one account for operations of the service API that have quotas of their own. In CodeArtifact CopyPackageVersions 5,
+	// GetAuthorizationToken 40, GetPackageVersionAsset 50, ListPackageVersionAssets 200, ListPackageVersions 200, ListPackages 200 and
+	// PublishPackageVersion 10.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=7
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k in ['CopyPackageVersions', 'GetAuthorizationToken', 'GetPackageVersionAsset', 'ListPackageVersionAssets', 'ListPackageVersions', 'ListPackages', 'PublishPackageVersion'] && self[k] >= 0 && self[k] <= 1000000)",message="an operation has no quota of its own, or not one between 0 and 1000000"
+	Operations map[string]int32 `json:"operations,omitempty"`
 }
 
 // Registry is a package registry. Domains belong to it.

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"packhouse.dev/packhouse/cmd/internal/plane"
+	"packhouse.dev/packhouse/controllers/declare"
 	"packhouse.dev/packhouse/registry"
-	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/metadata"
 )
@@ -87,7 +87,7 @@ func (d *dev) try(ctx context.Context, c *change) (err error) {
 		return fmt.Errorf("%w: %s", registry.ErrInvalid, strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), ""))
 	}
 	for _, p := range m.refusals {
-		if o := p.Object; !c.in.Delete && o.Kind == c.kind && o.Namespace == c.namespace && o.Name == c.name {
+		if o := p.Object; !c.in.Delete && o.Kind == c.Kind && o.Namespace == c.Namespace && o.Name == c.Name {
 			return fmt.Errorf("%w: %s", registry.ErrInvalid, p.Message)
 		}
 	}
@@ -98,25 +98,12 @@ func (d *dev) try(ctx context.Context, c *change) (err error) {
 type change struct {
 	in intent.Intent
 	m  *manifests
+	declare.Target
 
-	kind, namespace, name string
-	content               map[string]any    // what is declared now, nil: nothing
-	data                  []byte            // what is to be in the file; nil: no file
-	gone                  []string          // further files that go with it
-	removal               *metadata.Removal // of content
-}
-
-// domain of the change, as it is in force; nil if it is to be made.
-func (c *change) domain() *config.Domain { return c.m.domain(c.in.Domain) }
-
-func (c *change) repository(name string) *config.Repository {
-	doc := c.domain()
-	for i := range doc.Repositories {
-		if doc.Repositories[i].Name == name {
-			return &doc.Repositories[i]
-		}
-	}
-	return nil
+	content map[string]any    // what is declared now, nil: nothing
+	data    []byte            // what is to be in the file; nil: no file
+	gone    []string          // further files that go with it
+	removal *metadata.Removal // of content
 }
 
 // namespaceOf is the namespace that is an account.
@@ -129,34 +116,28 @@ func (c *change) namespaceOf(account string) (string, error) {
 	if account == defaultAccount {
 		return "default", nil
 	}
-	return "", fmt.Errorf("%w: account %s is no namespace of the manifests; a Registry names it in spec.accounts", registry.ErrInvalid, account)
+	return "", fmt.Errorf("%w: account %s is no namespace of the manifests; a Registry names it in spec.accounts", registry.ErrAccessDenied, account)
 }
 
 // find finds the object that the intent is about, or gives it a place. One of the user's own manifests is not touched.
-func (c *change) find() error {
-	if c.domain() == nil && (c.in.Spec.Domain == nil || !c.in.Create) {
-		return fmt.Errorf("domain %s: %w", c.in.Domain, registry.ErrNotFound)
-	}
-	source, err := c.source()
+func (c *change) find() (err error) {
+	c.Target, err = declare.Find(c.in, declare.World{
+		Domain: c.m.domain(c.in.Domain), Namespace: c.namespaceOf,
+		Taken: func(t declare.Target) (bool, error) { return c.m.set.Content(t.Kind, t.Namespace, t.Name) != nil, nil },
+	})
 	if err != nil {
 		return err
 	}
-	if c.name == "" { // it exists
-		c.kind, c.namespace, c.name = source.Kind, source.Namespace, source.Name
-	}
-	c.content = c.m.set.Content(c.kind, c.namespace, c.name)
-	if c.content != nil && c.m.set.Kept(c.kind, c.namespace, c.name) == "" {
-		return fmt.Errorf("%w: %s %s/%s is declared at %s: change it there", registry.ErrConflict, c.kind, c.namespace, c.name, c.m.set.Place(c.kind, c.namespace, c.name))
-	}
-	if c.content != nil && c.in.Create {
-		return fmt.Errorf("%w: %s %s/%s exists already", registry.ErrConflict, c.kind, c.namespace, c.name)
+	c.content = c.m.set.Content(c.Kind, c.Namespace, c.Name)
+	if c.content != nil && c.m.set.Kept(c.Kind, c.Namespace, c.Name) == "" {
+		return fmt.Errorf("%w: %s is declared at %s: change it there", registry.ErrConflict, c.Target, c.m.set.Place(c.Kind, c.Namespace, c.Name))
 	}
 	return nil
 }
 
 // file is the change's own in a folder.
 func (c *change) file(dir string) string {
-	return filepath.Join(dir, strings.ToLower(c.kind)+"."+c.namespace+"."+c.name+".yaml")
+	return filepath.Join(dir, strings.ToLower(c.Kind)+"."+c.Namespace+"."+c.Name+".yaml")
 }
 
 // perform makes the change in a folder.
@@ -181,20 +162,42 @@ func (c *change) perform(dir string) error {
 // write makes the text of the file.
 func (c *change) write() error {
 	if c.in.Delete {
-		return c.delete()
+		c.delete()
+		return nil
 	}
-	spec, err := c.spec()
+	old, _ := c.content["spec"].(map[string]any)
+	spec, err := declare.Spec(c.in, c.Target, c.m.domain(c.in.Domain), old)
 	if err != nil {
 		return err
 	}
-	meta := map[string]any{
-		"name": c.name, "namespace": c.namespace, "creationTimestamp": time.Now().UTC().Format(time.RFC3339),
-		"annotations": map[string]any{"packhouse.dev/declared-by": c.in.Principal},
+	if c.in.Spec.Domain != nil || c.in.Spec.Repository != nil {
+		spec["deletionPolicy"] = "Delete"
 	}
+	meta := map[string]any{"name": c.Name, "namespace": c.Namespace, "creationTimestamp": time.Now().UTC().Format(time.RFC3339)}
 	if old, ok := c.content["metadata"].(map[string]any); ok {
 		meta = old
-		meta["annotations"] = map[string]any{"packhouse.dev/declared-by": c.in.Principal}
 	}
-	c.data, err = yaml.Marshal(map[string]any{"apiVersion": "packhouse.dev/v1alpha1", "kind": c.kind, "metadata": meta, "spec": spec})
+	meta["annotations"] = map[string]any{declare.By: c.in.Principal}
+	c.data, err = yaml.Marshal(map[string]any{"apiVersion": "packhouse.dev/v1alpha1", "kind": c.Kind, "metadata": meta, "spec": spec})
 	return err
+}
+
+// delete takes the object away, and what was kept about it and nothing else.
+func (c *change) delete() {
+	doc := c.m.domain(c.in.Domain)
+	switch s := c.in.Spec; {
+	case s.Domain != nil:
+		c.removal = &metadata.Removal{Domain: c.in.Domain, Holder: doc.Holder}
+	case s.Repository != nil:
+		for _, r := range doc.Repositories {
+			if r.Name == s.Repository.Name {
+				c.removal = &metadata.Removal{Domain: c.in.Domain, Repository: r.Name, Holder: r.AdministratorUID}
+			}
+		}
+	}
+	for _, t := range declare.With(c.in, doc) {
+		if file := c.m.set.Kept(t.Kind, t.Namespace, t.Name); file != "" {
+			c.gone = append(c.gone, file)
+		}
+	}
 }

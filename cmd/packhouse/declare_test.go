@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codeartifact"
@@ -37,6 +38,14 @@ func TestDeclare(t *testing.T) {
 			t.Errorf("%s is taken", name)
 		}
 		refused(t, "ValidationException", change())
+	}
+	// Names are those of a domain: another one of the account may have them, too.
+	second := aws.String("second")
+	must[*codeartifact.CreateDomainOutput](t)(c.CreateDomain(ctx, &codeartifact.CreateDomainInput{Domain: second}))
+	for _, name := range []string{"theirs", "Kept_One"} {
+		must[*codeartifact.CreateRepositoryOutput](t)(c.CreateRepository(ctx, &codeartifact.CreateRepositoryInput{Domain: second, Repository: &name}))
+		_, err := c.CreateRepository(ctx, &codeartifact.CreateRepositoryInput{Domain: second, Repository: &name})
+		refused(t, "ConflictException", err)
 	}
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
@@ -76,5 +85,46 @@ spec: {domainRef: {name: declared}}
 	got = must[*codeartifact.DescribeRepositoryOutput](t)(c.DescribeRepository(ctx, &codeartifact.DescribeRepositoryInput{Domain: domain, Repository: aws.String("Kept_One")})).Repository
 	if *got.Description != "first" {
 		t.Errorf("the description is %q, want what was kept", *got.Description)
+	}
+}
+
+// TestGroupTimes: a package group of a manifest was created when the registry had it first, and stays that old.
+func TestGroupTimes(t *testing.T) {
+	t.Parallel()
+	const groups = emptyYAML + `---
+apiVersion: packhouse.dev/v1alpha1
+kind: PackageGroup
+metadata: {name: one}
+spec: {domainRef: {name: declared}, pattern: /npm/one/*}
+`
+	const more = `---
+apiVersion: packhouse.dev/v1alpha1
+kind: PackageGroup
+metadata: {name: another}
+spec: {domainRef: {name: declared}, pattern: /npm/another/*}
+`
+	created := func(r *running, pattern string) time.Time {
+		t.Helper()
+		out := must[*codeartifact.DescribePackageGroupOutput](t)(newServiceClient(r).DescribePackageGroup(t.Context(), &codeartifact.DescribePackageGroupInput{
+			Domain: aws.String("declared"), PackageGroup: &pattern,
+		}))
+		return *out.PackageGroup.CreatedTime
+	}
+	dir, begin := dataFolder(t), time.Now().Truncate(time.Second)
+	r := startDev(t, dir, groups)
+	first := created(r, "/npm/one/*")
+	if first.Before(begin) || first.After(time.Now()) {
+		t.Fatalf("the group was created at %v, want after %v", first, begin)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Until(first.Add(2 * time.Second))) // times are of whole seconds
+	r = startDev(t, dir, groups+more)
+	if got := created(r, "/npm/one/*"); !got.Equal(first) {
+		t.Errorf("after a restart it was created at %v, want %v", got, first)
+	}
+	if got := created(r, "/npm/another/*"); !got.After(first) {
+		t.Errorf("the second group was created at %v, want after %v", got, first)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +40,8 @@ type devFlags struct {
 	auditLog  string
 	accessLog bool
 	verbose   bool
+	certFile  string
+	keyFile   string
 
 	auditReads uint32
 }
@@ -65,6 +66,8 @@ and fetched; dev.json in it has what scripts need: endpoint, domain and an admin
 	fl.StringArrayVarP(&f.files, "filename", "f", nil, "a file with manifests, or a folder of them (`PATH`); may be repeated")
 	fl.StringVar(&f.dataDir, "data-dir", dataDir(), "where content is kept; also PACKHOUSE_DATA_DIR")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "`ADDRESS` to serve on; port 0 picks a free one")
+	fl.StringVar(&f.certFile, "tls-cert-file", "", "serve https with the certificate in `FILE`, in PEM, with those that issued it; needs --tls-key-file")
+	fl.StringVar(&f.keyFile, "tls-key-file", "", "the private key of --tls-cert-file (`FILE`)")
 	fl.StringVar(&f.metrics, "metrics-listen", "", "`ADDRESS` for /metrics, /-/healthz and /-/readyz (default: none)")
 	fl.StringArrayVar(&f.upstreams, "external-connection-url", nil, "another address for an external connection, for example a mirror (`NAME=URL`); may be repeated")
 	fl.StringVar(&f.auditLog, "audit-log", "", "`FILE` for the record of who did what, a line of JSON each; - is standard output (default: none)")
@@ -110,7 +113,11 @@ func (f *devFlags) run(ctx context.Context, stdout, stderr io.Writer) (err error
 	if operations != nil {
 		defer operations.Close()
 	}
-	endpoints := endpointsOf(packages.Addr())
+	packages, scheme, err := f.secure(packages)
+	if err != nil {
+		return err
+	}
+	endpoints := endpointsOf(packages.Addr(), scheme)
 	d.endpoint = endpoints[0].URL
 	if d.compiler, err = newCompiler(d.files, d.upstreams, endpoints); err != nil {
 		return err
@@ -191,6 +198,9 @@ func (d *dev) apply(ctx context.Context, m *manifests) error {
 		fmt.Fprintln(d.err, p)
 	}
 	if err := d.putKeys(ctx, m); err != nil {
+		return err
+	}
+	if err := d.dateGroups(ctx, m, time.Now()); err != nil {
 		return err
 	}
 	got, err := d.plane.Service.Apply(ctx, repository.Documents{Registry: m.registry, Domains: m.domains})
@@ -316,32 +326,4 @@ func (d *dev) renew(ctx context.Context) error {
 			d.complain(err)
 		}
 	}
-}
-
-// endpointsOf are the base addresses under which a listener can be reached: the one it listens on, and for one that listens
-// everywhere those of this machine. Loopback names need not be listed.
-func endpointsOf(addr net.Addr) []config.Endpoint {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsUnspecified() {
-		return []config.Endpoint{{Name: "listen", URL: "http://" + addr.String()}}
-	}
-	port := fmt.Sprint(tcp.Port)
-	list := []config.Endpoint{{Name: "listen", URL: "http://" + net.JoinHostPort("127.0.0.1", port)}}
-	hosts := []string{}
-	if name, err := os.Hostname(); err == nil {
-		hosts = append(hosts, name)
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		addrs = nil // the names that are known have to do
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLoopback() && !n.IP.IsLinkLocalUnicast() {
-			hosts = append(hosts, n.IP.String())
-		}
-	}
-	for _, h := range hosts {
-		list = append(list, config.Endpoint{URL: "http://" + net.JoinHostPort(h, port)})
-	}
-	return list
 }

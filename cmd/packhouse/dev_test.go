@@ -205,6 +205,8 @@ func TestDevRefuses(t *testing.T) {
 		"broken manifest":    {[]string{"-f", bad}, "bad.yaml:"},
 		"unknown connection": {[]string{"-f", good, "--external-connection-url", "public:nothing=http://x"}, "public:nothing"},
 		"no address":         {[]string{"-f", good, "--external-connection-url", "public:npmjs"}, "NAME=URL"},
+		"half of TLS":        {[]string{"-f", good, "--tls-key-file", good}, "--tls-cert-file and --tls-key-file go together"},
+		"no certificate":     {[]string{"-f", good, "--tls-cert-file", good, "--tls-key-file", good}, "failed to find any PEM data"},
 		"bad address":        {[]string{"-f", good, "--listen", "127.0.0.1:x"}, "unknown port"},
 	}
 	for name, tt := range tests {

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -134,6 +136,33 @@ func (m *manifests) canonicalize() error {
 		all.Write(b)
 	}
 	m.canonical = all.Bytes()
+	return nil
+}
+
+// dateGroups gives package groups of files, which say nothing of it, the time when this registry had them first: it stands in the
+// documents that are in force, also after a restart. Other things have rows, which have times.
+func (d *dev) dateGroups(ctx context.Context, m *manifests, now time.Time) error {
+	for i := range m.domains {
+		doc := &m.domains[i]
+		var known []config.PackageGroup
+		switch before, err := d.plane.Service.Enter(ctx, doc.Ref()); {
+		case err == nil:
+			known = before.Declared().Groups
+		case !errors.Is(err, registry.ErrNotFound):
+			return err
+		}
+		doc.Groups = slices.Clone(doc.Groups)
+		for j := range doc.Groups {
+			g := &doc.Groups[j]
+			if m.set.Dated(g.Source.Kind, g.Source.Namespace, g.Source.Name) {
+				continue
+			}
+			g.CreatedAt = now.UTC().Truncate(time.Second) // as apiservers do
+			if at := slices.IndexFunc(known, func(k config.PackageGroup) bool { return k.Pattern == g.Pattern }); at >= 0 {
+				g.CreatedAt = known[at].CreatedAt
+			}
+		}
+	}
 	return nil
 }
 

@@ -34,7 +34,7 @@ func aRegistry(edits ...func(*api.Registry)) *api.Registry {
 
 // TestObjects compares with files, so that every change of what runs in clusters is seen in a review.
 func TestObjects(t *testing.T) {
-	class := "fast"
+	class, everyRead := "fast", int32(1)
 	tests := map[string]struct {
 		registry *api.Registry
 		opt      Options
@@ -42,6 +42,7 @@ func TestObjects(t *testing.T) {
 		"default": {aRegistry(), Options{Image: "example.com/registry:v1", OperatorNamespace: "packhouse-system"}},
 		"everything": {aRegistry(func(r *api.Registry) {
 			r.Spec.DeletionPolicy, r.Spec.NetworkPolicy = api.Delete, "None"
+			r.Spec.Audit.Reads = &everyRead
 			r.Spec.Storage = api.Storage{Size: resource.MustParse("1Ti"), StorageClassName: &class}
 			r.Spec.Service = api.Service{Type: corev1.ServiceTypeLoadBalancer, Annotations: map[string]string{"example.com/internal": "true"}}
 			r.Spec.Pods = api.Pods{

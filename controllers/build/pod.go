@@ -3,6 +3,7 @@ package build
 import (
 	"fmt"
 	"maps"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -66,12 +67,7 @@ func (b *builder) container() corev1.Container {
 	}
 	yes := true
 	return corev1.Container{
-		Name: "registry", Image: image, ImagePullPolicy: p.ImagePullPolicy,
-		Args: []string{
-			"--data-dir", dataDir, "--listen", fmt.Sprintf(":%d", PortPackages), "--metrics-listen", fmt.Sprintf(":%d", PortMetrics),
-			"--admin-listen", fmt.Sprintf(":%d", PortAdmin), "--admin-tls-dir", adminDir,
-			"--sealing-key-file", sealingDir + "/" + KeySealing, "--drain-delay", fmt.Sprintf("%ds", drainSeconds),
-		},
+		Name: "registry", Image: image, ImagePullPolicy: p.ImagePullPolicy, Args: b.args(),
 		Ports: []corev1.ContainerPort{containerPort(PortNamePackages, PortPackages), containerPort(PortNameMetrics, PortMetrics), containerPort(PortNameAdmin, PortAdmin)},
 		// Readiness follows the database, liveness only the process: a database that is away is no reason to kill anything.
 		StartupProbe:   probe("/-/healthz", 2, 60), // a large database may have to be recovered
@@ -87,6 +83,19 @@ func (b *builder) container() corev1.Container {
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
+}
+
+// args are the registry's flags. What the Registry leaves out has the default of the registry, not of the operator.
+func (b *builder) args() []string {
+	args := []string{
+		"--data-dir", dataDir, "--listen", fmt.Sprintf(":%d", PortPackages), "--metrics-listen", fmt.Sprintf(":%d", PortMetrics),
+		"--admin-listen", fmt.Sprintf(":%d", PortAdmin), "--admin-tls-dir", adminDir,
+		"--sealing-key-file", sealingDir + "/" + KeySealing, "--drain-delay", fmt.Sprintf("%ds", drainSeconds),
+	}
+	if reads := b.r.Spec.Audit.Reads; reads != nil {
+		args = append(args, "--audit-reads", strconv.Itoa(int(*reads)))
+	}
+	return args
 }
 
 func (b *builder) resources() corev1.ResourceRequirements {

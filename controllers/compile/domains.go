@@ -115,11 +115,16 @@ func tags(from map[string]api.TagValue) map[string]string {
 // before finds what an object gave the last time: the same object by its UID, so that another one of its name inherits nothing.
 func before[T any](list []T, of func(*T) config.Source, s config.Source) *T {
 	at := slices.IndexFunc(list, func(t T) bool {
-		o := of(&t)
-		return o.Kind == s.Kind && o.Namespace == s.Namespace && o.Name == s.Name && o.UID == s.UID
+		return same(of(&t), s)
 	})
 	if at < 0 {
 		return nil
 	}
 	return &list[at]
+}
+
+// same says whether two sources are one object, whatever its generation.
+func same(a, b config.Source) bool {
+	a.Generation, b.Generation = 0, 0
+	return a == b
 }

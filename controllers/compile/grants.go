@@ -65,22 +65,29 @@ func (c *compilation) asking(namespace string, d *domain) (q policy.Request, pro
 	if problem != "" {
 		return q, problem
 	}
-	q = policy.Request{Principal: policy.Principal{ARN: c.names().Root(account), Account: account, Root: true}, Owner: d.doc.Owner}
-	q.Policies.Domain = d.policy
-	q.Context.Region = c.out.Registry.Region
-	for _, a := range c.out.Registry.Accounts {
+	return ask(c.out.Registry, account, d.doc.Owner, d.policy), ""
+}
+
+// ask begins a request of the root of an account in a domain.
+func ask(reg *config.Registry, account, owner string, domain *policy.Policy) policy.Request {
+	q := policy.Request{Principal: policy.Principal{ARN: namesOf(reg).Root(account), Account: account, Root: true}, Owner: owner}
+	q.Policies.Domain = domain
+	q.Context.Region = reg.Region
+	for _, a := range reg.Accounts {
 		if a.ID == account {
 			q.Context.Organization = a.Organization
 		}
-		if a.ID == d.doc.Owner {
+		if a.ID == owner {
 			q.Context.ResourceOrg = a.Organization
 		}
 	}
-	return q, ""
+	return q
 }
 
-func (c *compilation) names() policy.Names {
-	return policy.Names{Partition: c.out.Registry.Partition, Region: c.out.Registry.Region}
+func (c *compilation) names() policy.Names { return namesOf(c.out.Registry) }
+
+func namesOf(reg *config.Registry) policy.Names {
+	return policy.Names{Partition: reg.Partition, Region: reg.Region}
 }
 
 func permitted(q policy.Request) (ok bool, because string) {

@@ -113,9 +113,15 @@ func (c *compilation) endpointBefore(name string) *config.Policy {
 
 func (c *compilation) registryConditions(r *api.Registry, problems []string) {
 	o := Object{"Registry", r.Namespace, r.Name}
-	if s := r.Spec.AllowedNamespaces; s != nil && s.Selector != nil {
+	for _, s := range []struct {
+		field string
+		*api.AllowedNamespaces
+	}{{"allowedNamespaces", r.Spec.AllowedNamespaces}, {"serviceAPI.namespaces", r.Spec.ServiceAPI.Namespaces}} {
+		if s.AllowedNamespaces == nil || s.Selector == nil {
+			continue
+		}
 		if _, err := metav1.LabelSelectorAsSelector(s.Selector); err != nil {
-			problems = append(problems, "allowedNamespaces.selector: "+err.Error()+"; it selects nothing")
+			problems = append(problems, s.field+".selector: "+err.Error()+"; it selects nothing")
 		}
 	}
 	if len(problems) > 0 {
@@ -128,10 +134,34 @@ func (c *compilation) registryConditions(r *api.Registry, problems []string) {
 
 func limits(l *api.Limits) config.Limits {
 	return config.Limits{
+		RepositoriesPerDomain: int(l.RepositoriesPerDomain), DomainsPerAccount: int(l.DomainsPerAccount), Rates: rates(l),
 		AssetBytes: l.AssetBytes, AssetsPerVersion: int(l.AssetsPerVersion), DirectUpstreams: int(l.DirectUpstreams),
 		SearchedUpstreams: int(l.SearchedUpstreams), ExternalConnectionsPerRepository: int(l.ExternalConnectionsPerRepository),
 		MixedSources: l.MixedSources, TagsPerResource: int(l.TagsPerResource),
 	}
+}
+
+// rates are those that are said, and those of the profile where nothing is said.
+func rates(l *api.Limits) config.RequestRates {
+	var out config.RequestRates
+	if l.Profile != "" {
+		out = config.CodeArtifactRates()
+	}
+	for _, r := range []struct {
+		to   *int
+		from *int32
+	}{{&out.Reads, l.RequestRates.Reads}, {&out.Writes, l.RequestRates.Writes}, {&out.Token, l.RequestRates.Token}, {&out.Address, l.RequestRates.Address}} {
+		if r.from != nil {
+			*r.to = int(*r.from)
+		}
+	}
+	for operation, n := range l.RequestRates.Operations {
+		if out.Operations == nil {
+			out.Operations = map[string]int{}
+		}
+		out.Operations[operation] = int(n)
+	}
+	return out
 }
 
 // compileAccounts finds namespaces that would be one account: all of them are closed then, for nobody can say whose it is.
@@ -198,10 +228,11 @@ func (c *compilation) allowed(namespace string) bool {
 }
 
 func allows(r *api.Registry, namespace string, namespaces map[string]Namespace) bool {
-	if namespace == r.Namespace {
-		return true
-	}
-	s := r.Spec.AllowedNamespaces
+	return namespace == r.Namespace || Selects(r.Spec.AllowedNamespaces, namespace, namespaces)
+}
+
+// Selects says whether a selection has a namespace; nil has none.
+func Selects(s *api.AllowedNamespaces, namespace string, namespaces map[string]Namespace) bool {
 	if s == nil {
 		return false
 	}

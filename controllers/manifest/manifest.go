@@ -86,6 +86,12 @@ func (s *Set) Kept(kind, namespace, name string) string {
 	return ""
 }
 
+// Dated says whether an object has the creation time that stands in its file. That of others only tells which of them came first.
+func (s *Set) Dated(kind, namespace, name string) bool {
+	o := s.objects[key{kind, namespace, name}]
+	return o != nil && o.dated
+}
+
 // Content is an object as it is declared, defaults included; nil if it is not in the set. The caller may change it.
 func (s *Set) Content(kind, namespace, name string) map[string]any {
 	if o := s.objects[key{kind, namespace, name}]; o != nil {
@@ -102,6 +108,7 @@ type object struct {
 	place
 	content map[string]any
 	created time.Time
+	dated   bool
 	kept    bool
 }
 
@@ -167,7 +174,7 @@ func LoadWith(ctx context.Context, paths []string, kept string, previous *Set) (
 		}
 		o.created = last.Add(time.Second)
 		if at, ok := d.created(); ok {
-			o.created = at
+			o.created, o.dated = at, true
 		} else if previous != nil && previous.objects[o.key] != nil {
 			o.created = previous.objects[o.key].created
 		} else {

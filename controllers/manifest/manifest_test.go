@@ -30,7 +30,7 @@ func TestSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := set.Objects
-	if len(o.Registries) != 1 || len(o.Domains) != 1 || len(o.Repositories) != 6 || len(o.Origins) != 1 || len(set.Notices) != 0 {
+	if len(o.Registries) != 1 || len(o.Domains) != 1 || len(o.Repositories) != 7 || len(o.Origins) != 1 || len(set.Notices) != 0 {
 		t.Fatalf("samples = %+v", o)
 	}
 	if len(o.Groups) != 2 || len(o.DomainPolicies) != 1 || len(o.RepositoryPolicies) != 1 || len(o.IdentityPolicies) != 2 {
@@ -40,6 +40,7 @@ func TestSamples(t *testing.T) {
 		{Name: "public:npmjs", Format: "npm", URL: "https://registry.yarnpkg.com"}, {Name: "public:pypi", Format: "pypi", URL: "https://pypi.org/simple/"},
 		{Name: "public:maven-central", Format: "maven", URL: "https://repo1.maven.org/maven2/"}, {Name: "public:crates-io", Format: "cargo", URL: "https://index.crates.io/"},
 		{Name: "public:ruby-gems-org", Format: "ruby", URL: "https://rubygems.org/"},
+		{Name: "public:nuget-org", Format: "nuget", URL: "https://api.nuget.org/v3/index.json"},
 	}})
 	if problems := result.Problems(); len(problems) > 0 {
 		t.Errorf("samples have problems: %v", problems)

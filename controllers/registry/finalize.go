@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,7 +14,9 @@ import (
 
 	api "packhouse.dev/packhouse/api/v1alpha1"
 	"packhouse.dev/packhouse/controllers/compile"
+	noun "packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/admin"
+	"packhouse.dev/packhouse/registry/config"
 )
 
 // finalize gives content objects the finalizer that their deletion policy asks for, and removes the content of those that are being
@@ -42,6 +46,56 @@ func (r *Reconciler) finalize(ctx context.Context, reg *api.Registry, w *world, 
 		failed = append(failed, r.release(ctx, reg, w, out, o, belongs(w, o, reg), admin.Removal{Owner: account, Domain: domain}))
 	}
 	return errors.Join(failed...)
+}
+
+// keep lets objects go whose content may not be removed, as policies say: an object must not hang, so its content stays, unserved, as
+// under the deletion policy Retain. It comes before what the registry serves is changed, because the policies that count are those
+// that it still has.
+func (r *Reconciler) keep(ctx context.Context, reg *api.Registry, w *world, s *state, out *outcome) error {
+	var failed []error
+	known := map[types.UID]bool{}
+	look := func(o client.Object, kind string) {
+		if !controllerutil.ContainsFinalizer(o, Finalizer) {
+			return
+		}
+		known[o.GetUID()] = true
+		because, asked := s.protected[o.GetUID()]
+		namespace := w.namespaces[o.GetNamespace()]
+		terminating := namespace != nil && namespace.DeletionTimestamp != nil
+		if !asked && (terminating || !o.GetDeletionTimestamp().IsZero()) {
+			because = compile.RemovalDenied(s.previous, config.Source{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID())}, out.retained)
+		}
+		if terminating {
+			s.protected[o.GetUID()] = because
+		}
+		if o.GetDeletionTimestamp().IsZero() || because == "" || s.permitted[o.GetUID()] {
+			return
+		}
+		r.opt.Events.Eventf(o, nil, corev1.EventTypeWarning, api.ReasonDenied, "Delete", "the content is kept: %s", because)
+		failed = append(failed, r.letGo(ctx, o))
+	}
+	for i := range w.repositories {
+		if o := &w.repositories[i]; ofRegistry(reg, o) {
+			look(o, "Repository")
+		}
+	}
+	for i := range w.domains {
+		if o := &w.domains[i]; belongs(w, o, reg) {
+			look(o, "Domain")
+		}
+	}
+	maps.DeleteFunc(s.permitted, func(uid types.UID, _ bool) bool { return !known[uid] })
+	maps.DeleteFunc(s.protected, func(uid types.UID, _ string) bool { return !known[uid] })
+	return errors.Join(failed...)
+}
+
+// retained are the repositories of a domain whose content is kept without an object.
+func (out *outcome) retained(d noun.DomainRef) []string {
+	i := slices.IndexFunc(out.status.Domains, func(s admin.DomainStatus) bool { return s.Owner == d.Owner && s.Name == d.Name })
+	if i < 0 {
+		return nil
+	}
+	return out.status.Domains[i].Retained
 }
 
 // hold adds or takes away the finalizer of an object that lives.

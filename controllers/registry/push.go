@@ -31,6 +31,7 @@ type outcome struct {
 	planes    []Plane           // all that are ready
 	before    compile.Documents // what was served until now
 	running   error             // what is wrong with the Registry's own objects
+	after     error             // of what is done with objects once it is served
 	err       error             // why the configuration is not served; nil: every ready replica serves it
 	waiting   bool              // something is on its way that nothing will tell of
 }
@@ -56,6 +57,9 @@ func (r *Reconciler) push(ctx context.Context, reg *api.Registry, w *world, s *s
 		out.err = err
 	}
 	if out.err != nil {
+		return out
+	}
+	if out.err = r.keep(ctx, reg, w, s, out); out.err != nil {
 		return out
 	}
 	if out.err = r.pushSecrets(ctx, w, s, out); out.err != nil {
@@ -195,12 +199,17 @@ func (r *Reconciler) notBehind(ctx context.Context, seen map[config.Source]int64
 
 // compile makes the documents. Without anything known of the registry it only serves to tell conditions.
 func (r *Reconciler) compile(ctx context.Context, reg *api.Registry, w *world, s *state, out *outcome) error {
-	out.compiled = compile.Compile(w.objects, s.previous, compile.Options{
-		Registry: types.NamespacedName{Namespace: reg.Namespace, Name: reg.Name}, Presets: r.opt.Presets, Cluster: r.issuer.get(ctx),
-	})
+	out.compiled = r.compiled(ctx, reg, w.objects, s)
 	own, err := r.ownEndpoints(ctx, reg)
 	out.endpoints = slices.Concat(out.compiled.Registry.Endpoints, own)
 	return err
+}
+
+// compiled is what becomes of objects for a Registry, if they are what is declared.
+func (r *Reconciler) compiled(ctx context.Context, reg *api.Registry, objects compile.Objects, s *state) *compile.Result {
+	return compile.Compile(objects, s.previous, compile.Options{
+		Registry: types.NamespacedName{Namespace: reg.Namespace, Name: reg.Name}, Presets: r.opt.Presets, Cluster: r.issuer.get(ctx),
+	})
 }
 
 // ownEndpoints are the addresses that a registry has in its cluster. Those that are declared come before them.

@@ -46,6 +46,8 @@ type Plane interface {
 	Apply(ctx context.Context, q admin.Configuration) (*admin.Applied, error)
 	PutSecrets(ctx context.Context, q admin.Secrets) error
 	Remove(ctx context.Context, q admin.Removal) error
+	Take(ctx context.Context, q admin.TakeRequest) (*admin.Intents, error)
+	Answer(ctx context.Context, q admin.Answer) error
 }
 
 // Planes finds the replicas of a Registry that are ready. None is no error.
@@ -80,6 +82,8 @@ type Reconciler struct {
 
 // state is what is remembered of a Registry between two looks. Losing it costs a question to the registry.
 type state struct {
+	mu sync.Mutex // of all of it: changes through the service API look at a Registry, too
+
 	ensured   string // digest of the objects that were applied last; "": apply them again
 	ensuredAt time.Time
 
@@ -92,6 +96,11 @@ type state struct {
 	secrets  map[string]string // digest of the secrets that an instance of the registry was given
 
 	keys map[types.UID]pairs // of access keys
+
+	// permitted are objects that clients of the service API delete, who were asked for the permission themselves.
+	permitted map[types.UID]bool
+	// protected tells of objects in a namespace that is being deleted why their content is kept, or "": the policies in it go in any order.
+	protected map[types.UID]string
 }
 
 // New returns a Reconciler.
@@ -129,25 +138,34 @@ func (r *Reconciler) Reconcile(ctx context.Context, q ctrl.Request) (ctrl.Result
 	return r.reconcile(ctx, reg, r.state(q.NamespacedName))
 }
 
-func (r *Reconciler) reconcile(ctx context.Context, reg *api.Registry, s *state) (ctrl.Result, error) {
+// pass makes a Registry what it should be: its objects, what it serves, and what is said of that. The lock of the state is held.
+func (r *Reconciler) pass(ctx context.Context, reg *api.Registry, s *state) (*world, *outcome, error) {
 	running := r.ensure(ctx, reg, s)
 	w, err := r.gather(ctx)
 	if err != nil {
-		return ctrl.Result{}, err
+		return nil, nil, err
 	}
 	out := r.push(ctx, reg, w, s)
 	out.running = running
 	finished := r.finalize(ctx, reg, w, out)
-	reported := r.report(ctx, reg, w, out)
-	if err := errors.Join(finished, reported); err != nil {
-		return ctrl.Result{}, err
-	}
+	out.after = errors.Join(finished, r.report(ctx, reg, w, out))
+	return w, out, nil
+}
+
+func (r *Reconciler) reconcile(ctx context.Context, reg *api.Registry, s *state) (ctrl.Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, out, err := r.pass(ctx, reg, s)
 	switch {
-	case running != nil && !errors.As(running, new(*problem)):
-		return ctrl.Result{}, fmt.Errorf("objects of Registry %s/%s: %w", reg.Namespace, reg.Name, running)
+	case err != nil:
+		return ctrl.Result{}, err
+	case out.after != nil:
+		return ctrl.Result{}, out.after
+	case out.running != nil && !errors.As(out.running, new(*problem)):
+		return ctrl.Result{}, fmt.Errorf("objects of Registry %s/%s: %w", reg.Namespace, reg.Name, out.running)
 	case out.err != nil && !errors.Is(out.err, errNotReady):
 		return ctrl.Result{}, fmt.Errorf("configuration of Registry %s/%s: %w", reg.Namespace, reg.Name, out.err)
-	case out.err != nil || running != nil || out.waiting:
+	case out.err != nil || out.running != nil || out.waiting:
 		return ctrl.Result{RequeueAfter: retrySoon}, nil
 	}
 	return ctrl.Result{RequeueAfter: resync}, nil
@@ -164,7 +182,7 @@ func (r *Reconciler) state(key types.NamespacedName) *state {
 	defer r.mu.Unlock()
 	s := r.states[key]
 	if s == nil {
-		s = &state{secrets: map[string]string{}}
+		s = &state{secrets: map[string]string{}, permitted: map[types.UID]bool{}, protected: map[types.UID]string{}}
 		r.states[key] = s
 	}
 	return s

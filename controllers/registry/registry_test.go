@@ -69,7 +69,7 @@ func TestSamplesBecomeReady(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"my-repo", "npm-store", "public:npmjs", "pypi-store", "public:pypi", "maven-central-store", "public:maven-central", "cargo-store", "public:crates-io",
-		"rubygems-store", "public:ruby-gems-org",
+		"rubygems-store", "public:ruby-gems-org", "nuget-store", "public:nuget-org",
 	}, r.Status.SearchOrder); diff != "" {
 		t.Error(diff)
 	}
@@ -91,7 +91,7 @@ func TestSamplesBecomeReady(t *testing.T) {
 			t.Errorf("%s: %+v", what, s.Conditions)
 		}
 	}
-	if r.Status.ObservedGeneration != r.Generation || d.Status.Repositories != 6 {
+	if r.Status.ObservedGeneration != r.Generation || d.Status.Repositories != 7 {
 		t.Errorf("status %+v of domain %+v", r.Status, d.Status)
 	}
 }
@@ -286,6 +286,63 @@ spec: {deletionPolicy: Delete}
 	f.reconcile()
 	if got := f.repository("my-repo", "Ready"); got != "True Ready" {
 		t.Errorf("applied again: %s", got)
+	}
+}
+
+// TestDeletionDenied: what a policy protects goes as an object and stays as content, although the policy goes with it.
+func TestDeletionDenied(t *testing.T) {
+	for _, namespace := range []bool{false, true} {
+		t.Run(fmt.Sprintf("with its namespace %v", namespace), func(t *testing.T) { deletionDenied(t, namespace) })
+	}
+}
+
+func deletionDenied(t *testing.T, namespace bool) {
+	f := newFixture(t)
+	f.given(topology + `
+---
+kind: Repository
+metadata: {name: scratch}
+spec: {domainRef: {name: my-domain}, deletionPolicy: Delete}
+---
+kind: Repository
+metadata: {name: protected}
+spec: {domainRef: {name: my-domain}, deletionPolicy: Delete}
+---
+kind: RepositoryPolicy
+metadata: {name: protected}
+spec:
+  repositoryRef: {name: protected}
+  statements:
+    - {sid: Protected, effect: Deny, principals: [{everyone: true}], actions: [DeleteRepository], resources: ["*"]}
+`)
+	f.reconcile()
+	ctx := context.Background()
+	rp := &api.RepositoryPolicy{}
+	f.get(rp, "protected")
+	if namespace {
+		f.must(f.c.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.namespace}}))
+		f.reconcile()
+	}
+	f.must(f.c.Delete(ctx, rp))
+	if namespace { // whose policies may be gone long before
+		f.reconcile()
+	}
+	for _, name := range []string{"scratch", "protected"} {
+		o := &api.Repository{}
+		f.get(o, name)
+		f.must(f.c.Delete(ctx, o))
+	}
+	f.reconcile()
+	for _, name := range []string{"scratch", "protected"} {
+		if err := f.c.Get(ctx, client.ObjectKey{Namespace: f.namespace, Name: name}, &api.Repository{}); !apierrors.IsNotFound(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(f.plane.removed) != 1 || f.plane.removed[0].Repository != "scratch" {
+		t.Errorf("removed: %+v", f.plane.removed)
+	}
+	if got := f.events(); !strings.Contains(got, "Warning DeniedByPolicy the content is kept: codeartifact:DeleteRepository") || !strings.Contains(got, "Protected") {
+		t.Errorf("events: %s", got)
 	}
 }
 

@@ -25,9 +25,10 @@ import (
 )
 
 // The operator's permissions. It reads Secrets one by one and never lists them; it has no right over pods' content, roles or bindings.
+// What it may create, change and delete of its own kinds it does for clients of the service API, in namespaces that a Registry names.
 //
 // +kubebuilder:rbac:groups=packhouse.dev,resources=registries;domains;repositories;externalconnections;packageoriginconfigurations;packagegroups;domainpolicies;repositorypolicies;identitypolicies;identityproviders;accesskeys,verbs=get;list;watch
-// +kubebuilder:rbac:groups=packhouse.dev,resources=domains;repositories,verbs=patch
+// +kubebuilder:rbac:groups=packhouse.dev,resources=domains;repositories;packagegroups;domainpolicies;repositorypolicies,verbs=create;patch;delete
 // +kubebuilder:rbac:groups=packhouse.dev,resources=domains/finalizers;repositories/finalizers;registries/finalizers,verbs=update
 // +kubebuilder:rbac:groups=packhouse.dev,resources=registries/status;domains/status;repositories/status;externalconnections/status;packageoriginconfigurations/status;packagegroups/status;domainpolicies/status;repositorypolicies/status;identitypolicies/status;identityproviders/status;accesskeys/status,verbs=patch
 // +kubebuilder:rbac:urls=/.well-known/openid-configuration;/openid/v1/jwks,verbs=get
@@ -66,6 +67,9 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 		UpdateFunc: func(e event.UpdateEvent) bool { return !e.ObjectNew.GetDeletionTimestamp().IsZero() },
 	}))
 	b = b.Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofInstance), ours)
+	if err := m.Add(newIntents(r)); err != nil {
+		return err
+	}
 	return b.Complete(r)
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -92,7 +93,7 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{t: t, c: c, plane: &fakePlane{}, others: map[string]*fakePlane{}, namespace: "t" + strings.ToLower(fmt.Sprintf("%x", t.Name())[:min(20, 2*len(t.Name()))]) + fmt.Sprintf("%d", nextNumber())}
+	f := &fixture{t: t, c: c, plane: &fakePlane{wishes: make(chan admin.Intent, 100), answers: make(chan admin.Answer, 100)}, others: map[string]*fakePlane{}, namespace: "t" + strings.ToLower(fmt.Sprintf("%x", t.Name())[:min(20, 2*len(t.Name()))]) + fmt.Sprintf("%d", nextNumber())}
 	f.makeNamespace(f.namespace)
 	f.r = f.operator(c)
 	t.Cleanup(f.cleanUp)
@@ -131,8 +132,26 @@ func (f *fixture) operator(c client.Client) *Reconciler {
 			{Name: "public:npmjs", Format: "npm", URL: "https://registry.yarnpkg.com"}, {Name: "public:pypi", Format: "pypi", URL: "https://pypi.org/simple/"},
 			{Name: "public:maven-central", Format: "maven", URL: "https://repo1.maven.org/maven2/"}, {Name: "public:crates-io", Format: "cargo", URL: "https://index.crates.io/"},
 			{Name: "public:ruby-gems-org", Format: "ruby", URL: "https://rubygems.org/"},
+			{Name: "public:nuget-org", Format: "nuget", URL: "https://api.nuget.org/v3/index.json"},
 		},
 	})
+}
+
+// events are those that were told since the last time.
+func (f *fixture) events() string {
+	recorder, ok := f.r.opt.Events.(*events.FakeRecorder)
+	if !ok {
+		f.t.Fatalf("%T", f.r.opt.Events)
+	}
+	var out []string
+	for {
+		select {
+		case e := <-recorder.Events:
+			out = append(out, e)
+		default:
+			return strings.Join(out, "\n")
+		}
+	}
 }
 
 type planesFunc func(context.Context, *api.Registry) ([]Plane, error)
@@ -275,6 +294,25 @@ type fakePlane struct {
 	removed  []admin.Removal
 	problems []admin.Problem
 	detached map[string]config.Domain
+	wishes   chan admin.Intent // that clients of the service API have
+	answers  chan admin.Answer
+}
+
+// Take waits for a wish, as the registry does.
+func (p *fakePlane) Take(ctx context.Context, q admin.TakeRequest) (*admin.Intents, error) {
+	select {
+	case i := <-p.wishes:
+		return &admin.Intents{Intents: []admin.Intent{i}}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(time.Duration(q.Wait)):
+		return &admin.Intents{}, nil
+	}
+}
+
+func (p *fakePlane) Answer(_ context.Context, q admin.Answer) error {
+	p.answers <- q
+	return nil
 }
 
 func (p *fakePlane) Status(context.Context) (*admin.Status, error) {

@@ -10,6 +10,8 @@
 //	GET  /v1/status          → Status
 //	POST /v1/gc              CollectRequest → Collected
 //	POST /v1/revocations     Revocation → {}
+//	POST /v1/intents/taken   TakeRequest → Intents
+//	POST /v1/intents/answers Answer → {}
 //	POST /v1/why/permission  PermissionRequest → Permission
 //	POST /v1/why/package     PackageRequest → PackageTrace
 //
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/intent"
 )
 
 // Addresses of the API.
@@ -31,6 +34,8 @@ const (
 	PathRevocations   = "/v1/revocations"
 	PathSecrets       = "/v1/secrets"
 	PathRemovals      = "/v1/removals"
+	PathTaken         = "/v1/intents/taken"
+	PathAnswers       = "/v1/intents/answers"
 	PathWhyPermission = "/v1/why/permission"
 	PathWhyPackage    = "/v1/why/package"
 )
@@ -138,6 +143,35 @@ type Removal struct {
 	Repository string `json:"repository,omitempty"`
 	// Holder is the UID of the namespace whose content it is: the domain's, or, with a repository, its administrator's.
 	Holder string `json:"holder"`
+}
+
+// TakeRequest asks for changes of what is declared that clients of the service API want. Every replica gives those of all.
+type TakeRequest struct {
+	// Holding are those that the caller has already. All others are given, also those that somebody took before and did not answer.
+	Holding []string `json:"holding,omitempty"`
+	// Wait is how long to wait while there are none; 10s at most.
+	Wait config.Duration `json:"wait,omitempty"`
+}
+
+// Intents are changes to make, oldest first.
+type Intents struct {
+	Intents []Intent `json:"intents,omitempty"`
+}
+
+// Intent is a change that somebody waits for.
+type Intent struct {
+	ID string `json:"id"`
+	// Again: it was given to somebody before, and may have been made.
+	Again  bool            `json:"again,omitempty"`
+	Left   config.Duration `json:"left"` // for how long somebody waits
+	Intent intent.Intent   `json:"intent"`
+}
+
+// Answer says what became of an intent: that it is served by every replica, or why it was not made. The first answer counts; for one
+// that nobody waits for any more it is registry.ErrNotFound.
+type Answer struct {
+	ID     string        `json:"id"`
+	Result intent.Result `json:"result,omitzero"`
 }
 
 // CollectRequest asks for a collection now.

@@ -74,6 +74,17 @@ func (c *Client) Remove(ctx context.Context, q Removal) error {
 	return err
 }
 
+// Take asks for changes that clients of the service API want.
+func (c *Client) Take(ctx context.Context, q TakeRequest) (*Intents, error) {
+	return call[Intents](ctx, c, http.MethodPost, PathTaken, q)
+}
+
+// Answer says what became of one.
+func (c *Client) Answer(ctx context.Context, q Answer) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, PathAnswers, q)
+	return err
+}
+
 // Status asks what is served.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return call[Status](ctx, c, http.MethodGet, PathStatus, nil)

@@ -71,6 +71,29 @@ type Limits struct {
 	TagsPerResource                  int   `json:"tagsPerResource,omitempty"`                  // 50
 	RepositoriesPerDomain            int   `json:"repositoriesPerDomain,omitempty"`            // 1000; of the service API
 	DomainsPerAccount                int   `json:"domainsPerAccount,omitempty"`                // 10; of the service API
+
+	Rates RequestRates `json:"rates,omitzero"`
+}
+
+// RequestRates are requests per second, with the names of the guide's quotas. 0 is no limit.
+type RequestRates struct {
+	Reads   int `json:"reads,omitempty"`   // of one account
+	Writes  int `json:"writes,omitempty"`  // of one account
+	Token   int `json:"token,omitempty"`   // with one token
+	Address int `json:"address,omitempty"` // without a token, from one address
+	// Operations of the service API, of one account, by name: "CopyPackageVersions".
+	Operations map[string]int `json:"operations,omitempty"`
+}
+
+// CodeArtifactRates are the quotas of the guide ("Quotas in AWS CodeArtifact").
+func CodeArtifactRates() RequestRates {
+	return RequestRates{
+		Reads: 800, Writes: 100, Token: 1200, Address: 600,
+		Operations: map[string]int{
+			"CopyPackageVersions": 5, "GetAuthorizationToken": 40, "GetPackageVersionAsset": 50, "ListPackageVersionAssets": 200, "ListPackageVersions": 200,
+			"ListPackages": 200, "PublishPackageVersion": 10,
+		},
+	}
 }
 
 // WithDefaults fills in the guide's quotas.

@@ -13,7 +13,8 @@ import (
 type Configurator interface {
 	// Declare makes a change, which is authorised, and returns when it is served. Errors: registry.ErrConflict (somebody else declares
 	// it, or it exists already; the text says who), registry.ErrStale (the domain is not at Base any more), registry.ErrInvalid,
-	// registry.ErrQuotaExceeded, registry.ErrUnavailable (nobody is there to make it).
+	// registry.ErrQuotaExceeded, registry.ErrAccessDenied (not in this namespace, or the account is none), registry.ErrUnavailable
+	// (nobody is there to make it).
 	Declare(ctx context.Context, in Intent) error
 }
 

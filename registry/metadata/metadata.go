@@ -51,6 +51,7 @@ type Store interface {
 	Collector
 	Feed
 	Leases
+	Intents
 	// Update runs fn in one transaction over the content of one domain and commits it durably. fn may run more than once, on
 	// fresh state; it must not call the store, touch the network, or keep what it got from Tx. When fn returns an error nothing
 	// of it is written and that error is returned. The change number is raised once, if fn recorded a change. When Update
@@ -75,7 +76,8 @@ type Reader interface {
 	// Derived returns kept index entries of a repository; PutDerived replaces some. A cache: losing rows costs time only.
 	Derived(ctx context.Context, repository RepositoryID, f registry.Format, kind string) ([]Derived, error)
 	PutDerived(ctx context.Context, repository RepositoryID, f registry.Format, kind string, rows []Derived) error
-	// Usage returns how many bytes the assets of a domain take, each counted once.
+	// Usage returns how many bytes the assets of a domain take, each counted once. Those of a removed repository take none, although
+	// their rows go later.
 	Usage(ctx context.Context, d DomainID) (bytes int64, err error)
 	// Blob finds the bytes of a digest in a domain: nil if there are none, or if they are condemned or damaged.
 	Blob(ctx context.Context, d DomainID, sha256 string) (*Blob, error)
@@ -417,7 +419,7 @@ type Collector interface {
 	Forget(ctx context.Context, objects []string) error
 	// Discard puts objects that no row names into the trash: those among objects that have no blob row.
 	Discard(ctx context.Context, objects []string) (int, error)
-	// TrimChanges removes change rows, revocations and leases that ended before the time.
+	// TrimChanges removes change rows, revocations, leases and intents that ended before the time.
 	TrimChanges(ctx context.Context, before time.Time) error
 }
 
@@ -465,4 +467,39 @@ type Lease struct {
 	Name      string
 	Token     int64
 	ExpiresAt time.Time
+}
+
+// Intents are changes of what is declared that wait for whoever makes them. Their time is the store's, and they do not outlive it. An
+// intent is pending, then taken, then answered; EndIntent and TakeIntents decide between them whether it is ever made.
+type Intents interface {
+	// AddIntent adds a pending one that ends after ttl. ErrAlreadyExists if there is one of that id.
+	AddIntent(ctx context.Context, id string, request []byte, ttl time.Duration) error
+	// TakeIntents returns the oldest of those that have no answer yet and that holding does not name, at most limit, as they were, and
+	// makes them taken. What was taken before is among them: whoever took it may be gone.
+	TakeIntents(ctx context.Context, holding []string, limit int) ([]Intent, error)
+	// AnswerIntent gives one its result, unless it has one. ErrNotFound if it has ended.
+	AnswerIntent(ctx context.Context, id string, result []byte) error
+	// Intent reads one; nil if there is none.
+	Intent(ctx context.Context, id string) (*Intent, error)
+	// EndIntent removes one and returns what it was, nil if there was none. One that was pending is never taken any more.
+	EndIntent(ctx context.Context, id string) (*Intent, error)
+}
+
+// IntentState is how far an intent is.
+type IntentState string
+
+// The states of intents.
+const (
+	IntentPending  IntentState = "Pending"
+	IntentTaken    IntentState = "Taken" // it may have been made
+	IntentAnswered IntentState = "Answered"
+)
+
+// Intent is an intent row.
+type Intent struct {
+	ID      string
+	Request []byte
+	State   IntentState
+	Result  []byte        // of one that is answered
+	Left    time.Duration // until it ends
 }

@@ -29,6 +29,7 @@ var answers = []struct {
 	{registry.ErrUnavailable, http.StatusServiceUnavailable, "the registry or an upstream of the repository cannot answer now; try again"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "the registry cannot answer in time; try again"},
 	{errTooSlow, http.StatusRequestTimeout, own},
+	{registry.ErrThrottled, http.StatusTooManyRequests, own},
 	{registry.ErrUnauthenticated, http.StatusUnauthorized, reason},
 	{registry.ErrAccessDenied, http.StatusForbidden, reason},
 	{registry.ErrBlocked, http.StatusForbidden, own},

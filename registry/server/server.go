@@ -27,6 +27,7 @@ import (
 	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/service/sts"
+	"packhouse.dev/packhouse/registry/throttle"
 )
 
 // Service is what the server needs of repository.Service; Door makes one.
@@ -62,6 +63,7 @@ type Options struct {
 	Foreign   *identity.Verifier    // of those; nil: none is exchanged
 	STS       STS                   // nil: there is none
 	Audit     *audit.Log            // nil: no record is kept
+	Throttle  *throttle.Limiter     // counts requests, with the API; nil: one of its own
 	Logger    *slog.Logger          // failures; default none
 	AccessLog bool                  // a line for every request, also for reads
 	Metrics   prometheus.Registerer // default none
@@ -83,6 +85,7 @@ type Server struct {
 	api       *served // for those of the service API; nil: there is none
 	apiCalls  API
 	audit     *audit.Log
+	throttle  *throttle.Limiter
 	endpoints atomic.Pointer[endpoints]
 	metrics   *metrics
 	exchanges sync.Pool
@@ -119,7 +122,7 @@ func New(opt Options) (*Server, error) {
 	s.exchanges.New = func() any { return new(exchange) }
 	s.none, s.tokens = s.serve(nil, "none"), s.serve(nil, "token")
 	s.tokens.errors = oauthErrors{}
-	s.audit = opt.Audit
+	s.audit, s.throttle = opt.Audit, cmp.Or(opt.Throttle, new(throttle.Limiter))
 	if opt.STS != nil {
 		s.sts, s.stsCalls = s.serve(nil, "sts"), opt.STS
 	}
@@ -168,19 +171,26 @@ func (s *Server) handle(x *exchange) error {
 		return err
 	}
 	switch {
-	case x.served == s.tokens:
+	case x.served == s.tokens, x.served == s.sts && s.sts != nil:
+		if err := s.countAddress(x); err != nil {
+			return err
+		}
+		if x.served == s.sts {
+			return s.callSTS(x)
+		}
 		return s.exchangeToken(x, at)
-	case x.served == s.sts && s.sts != nil:
-		return s.callSTS(x)
 	case x.served == s.api && s.api != nil:
 		return s.callAPI(x, at)
 	}
 	token, err := auth.Credentials(r.Header)
 	if err != nil {
-		return err
+		return cmp.Or(s.countAddress(x), err)
 	}
 	x.presented = true
 	if x.identity, err = s.auth.Verify(token); err != nil {
+		return cmp.Or(s.countAddress(x), err)
+	}
+	if err := s.count(x); err != nil {
 		return err
 	}
 	domain, err := s.service.Enter(r.Context(), x.route.domain)
@@ -301,6 +311,10 @@ func (s *Server) answer(x *exchange, status int, text string) {
 		h["Www-Authenticate"] = []string{`Basic realm="Packhouse", charset="UTF-8"`, `Bearer realm="Packhouse"`}
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "5")
+	case http.StatusTooManyRequests:
+		if e, ok := errors.AsType[*throttle.Error](x.failure); ok {
+			h.Set("Retry-After", strconv.Itoa(e.Seconds()))
+		}
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", "GET, HEAD, PUT, POST, DELETE, PATCH")
 	}

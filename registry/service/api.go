@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/service/model"
 	"packhouse.dev/packhouse/registry/service/sigv4"
+	"packhouse.dev/packhouse/registry/throttle"
 )
 
 // Prefix is what all paths of the API begin with.
@@ -40,9 +42,10 @@ type Options struct {
 	PageKey []byte // signs page tokens
 	// Configurator makes changes of what is declared; nil: there is nobody who does, and operations that need it are refused.
 	Configurator intent.Configurator
-	Audit        *audit.Log       // nil: no record is kept
-	Logger       *slog.Logger     // failures; default none
-	Now          func() time.Time // default time.Now
+	Audit        *audit.Log        // nil: no record is kept
+	Throttle     *throttle.Limiter // counts requests, with the server; nil: one of its own
+	Logger       *slog.Logger      // failures; default none
+	Now          func() time.Time  // default time.Now
 }
 
 // API serves the operations. It is safe for concurrent use.
@@ -53,7 +56,9 @@ type API struct {
 	signatures   *sigv4.Verifier
 	pages        pages
 	configurator intent.Configurator
+	turns        turns
 	audit        *audit.Log
+	throttle     *throttle.Limiter
 	log          *slog.Logger
 	now          func() time.Time
 	operations   map[string]map[string]*operation // by path and method
@@ -79,7 +84,7 @@ func New(opt Options) (*API, error) {
 		opt.Configurator = nobody{}
 	}
 	a := &API{
-		door: opt.Door, auth: opt.Auth, issuer: opt.Issuer, audit: opt.Audit, log: opt.Logger, now: opt.Now, configurator: opt.Configurator,
+		door: opt.Door, auth: opt.Auth, issuer: opt.Issuer, audit: opt.Audit, throttle: cmp.Or(opt.Throttle, new(throttle.Limiter)), log: opt.Logger, now: opt.Now, configurator: opt.Configurator,
 		signatures: &sigv4.Verifier{Service: signingName, Keys: opt.Keys, Now: opt.Now},
 		pages:      pages{opt.PageKey}, operations: map[string]map[string]*operation{},
 	}
@@ -141,6 +146,9 @@ type call struct {
 	decider  decider        // what it was decided on, once it is
 	account  string         // that owns the domain, once it is known
 	resource string         // ARN that the request is about, once it is known
+
+	until   time.Time          // when waiting for changes of what is declared ends, once it began
+	changed registry.DomainRef // that others have changed meanwhile
 }
 
 func (c *call) serve(w http.ResponseWriter, r *http.Request) (status int, err error) {
@@ -161,18 +169,15 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request) (status int, err er
 	if err := c.authenticate(r, query, digest); err != nil {
 		return 0, err
 	}
+	if err := c.count(); err != nil {
+		return 0, err
+	}
 	request := c.op.New()
 	if err := model.Bind(request, in); err != nil {
 		return 0, err
 	}
 	c.input = request
-	out, err := c.op.handle(r.Context(), c, request)
-	for range again { // others change the domain, too
-		if !errors.Is(err, errAgain) {
-			break
-		}
-		out, err = c.op.handle(r.Context(), c, request)
-	}
+	out, err := c.handle(r.Context(), request)
 	if err != nil {
 		return 0, err
 	}
@@ -195,7 +200,8 @@ func (c *call) authenticate(r *http.Request, query url.Values, digest string) er
 	token, err := auth.Credentials(r.Header)
 	if err != nil {
 		if r.Header.Get("Authorization") == "" {
-			return &Exception{Type: "MissingAuthenticationTokenException", Status: http.StatusForbidden, Message: "Missing Authentication Token"}
+			missing := &Exception{Type: "MissingAuthenticationTokenException", Status: http.StatusForbidden, Message: "Missing Authentication Token"}
+			return cmp.Or[error](c.api.throttle.Address(c.request.Context.Time, c.api.door.Limits().Rates, c.request.Context.SourceIP, 1), missing)
 		}
 		return err
 	}
@@ -207,6 +213,21 @@ func (c *call) authenticate(r *http.Request, query url.Values, digest string) er
 	c.caller.Principal, c.caller.Groups = id.Principal, id.Groups
 	c.caller.Context.PrincipalTags, c.caller.Context.TokenIssued = id.Tags, id.IssuedAt
 	return nil
+}
+
+// count counts the request against the quotas of its token, of its account and of the operation.
+func (c *call) count() error {
+	rates, limiter, now := c.api.door.Limits().Rates, c.api.throttle, c.request.Context.Time
+	account := c.caller.Principal.Account
+	if c.identity != nil {
+		if err := limiter.Token(now, rates, c.identity.TokenID, 1); err != nil {
+			return err
+		}
+	}
+	if err := limiter.Operation(now, rates, account, c.op.Name); err != nil {
+		return err
+	}
+	return limiter.Account(now, rates, account, !readOnly(c.op.Name), 1)
 }
 
 // domain enters a domain; without an owner it is the caller's own (readings 2.12). Whoever asks for one that does not exist is told so

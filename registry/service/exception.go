@@ -11,9 +11,11 @@ import (
 	"unicode/utf8"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/intent"
 	"packhouse.dev/packhouse/registry/repository"
 	"packhouse.dev/packhouse/registry/service/model"
 	"packhouse.dev/packhouse/registry/service/sigv4"
+	"packhouse.dev/packhouse/registry/throttle"
 )
 
 // Exception is an error as the API answers it. Those of the model have the statuses of the model.
@@ -56,6 +58,7 @@ var exceptions = []struct {
 }{
 	{registry.ErrUnavailable, "ServiceUnavailableException", http.StatusServiceUnavailable, "The registry or an upstream of the repository cannot answer now; try again."},
 	{context.DeadlineExceeded, "ServiceUnavailableException", http.StatusServiceUnavailable, "The registry cannot answer in time; try again."},
+	{registry.ErrThrottled, "ThrottlingException", http.StatusTooManyRequests, ""},
 	{registry.ErrUnauthenticated, "UnrecognizedClientException", http.StatusUnauthorized, ""},
 	{registry.ErrAccessDenied, "AccessDeniedException", http.StatusForbidden, ""},
 	{registry.ErrBlocked, "AccessDeniedException", http.StatusForbidden, ""},
@@ -68,6 +71,9 @@ var exceptions = []struct {
 	{registry.ErrInvalid, "ValidationException", http.StatusBadRequest, ""},
 	{registry.ErrNotFound, "ResourceNotFoundException", http.StatusNotFound, ""},
 }
+
+// retryAfter is when a client may try again what could not be answered, in seconds.
+const retryAfter = 5
 
 // ExceptionOf turns any error into what the client is told. An error that nothing is known of is InternalServerException and says id only.
 func ExceptionOf(err error, id string) *Exception {
@@ -87,6 +93,9 @@ func ExceptionOf(err error, id string) *Exception {
 		}
 		return &Exception{Type: "ValidationException", Status: http.StatusBadRequest, Message: readable(invalid.Error()), Reason: reason}
 	}
+	if u, ok := errors.AsType[*intent.UnavailableError](err); ok && u.Text != "" {
+		return &Exception{Type: "ServiceUnavailableException", Status: http.StatusServiceUnavailable, Message: readable(u.Text), RetryAfter: retryAfter}
+	}
 	if over, ok := errors.AsType[*http.MaxBytesError](err); ok && over != nil {
 		err = registry.ErrTooLarge
 	}
@@ -100,9 +109,14 @@ func ExceptionOf(err error, id string) *Exception {
 		}
 		switch {
 		case x.status == http.StatusServiceUnavailable:
-			e.RetryAfter = 5
+			e.RetryAfter = retryAfter
 		case x.name == "ValidationException":
 			e.Reason = reasonOther
+		case x.status == http.StatusTooManyRequests:
+			e.RetryAfter = 1
+			if many, ok := errors.AsType[*throttle.Error](err); ok {
+				e.RetryAfter = many.Seconds()
+			}
 		}
 		var missing *repository.MissingError
 		if errors.As(err, &missing) {

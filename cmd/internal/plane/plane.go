@@ -41,6 +41,7 @@ import (
 	"packhouse.dev/packhouse/registry/gc"
 	"packhouse.dev/packhouse/registry/identity"
 	"packhouse.dev/packhouse/registry/intent"
+	"packhouse.dev/packhouse/registry/intent/queue"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/metadata/sql"
 	"packhouse.dev/packhouse/registry/repository"
@@ -49,6 +50,7 @@ import (
 	"packhouse.dev/packhouse/registry/service"
 	"packhouse.dev/packhouse/registry/service/sigv4"
 	"packhouse.dev/packhouse/registry/service/sts"
+	"packhouse.dev/packhouse/registry/throttle"
 )
 
 // Options of a Plane. DataDir is needed.
@@ -64,7 +66,8 @@ type Options struct {
 	AdminListen, AdminTLSDir string
 	// Audit is the record of who did what; nil: none is kept.
 	Audit *audit.Log
-	// Configurator makes the changes of what is declared that come through the service API; nil: there is nobody who does.
+	// Configurator makes the changes of what is declared that come through the service API; nil: they wait for whoever takes them over
+	// the admin API.
 	Configurator intent.Configurator
 	// AccessKeys are known beside those that were declared; may be nil.
 	AccessKeys sigv4.Keys
@@ -82,6 +85,7 @@ type Plane struct {
 	log     *slog.Logger
 	store   metadata.Store
 	gc      *gc.Collector
+	wishes  *queue.Queue // nil: there is another Configurator
 	server  *server.Server
 	admin   http.Handler
 	secrets *secret.Vault
@@ -229,16 +233,17 @@ func (p *Plane) openServer() error {
 	if err != nil {
 		return err
 	}
+	limiter := new(throttle.Limiter)
 	api, err := service.New(service.Options{
 		Door: p.Service, Auth: authenticator, Issuer: p.Issuer, Keys: signed, PageKey: pageKey,
-		Configurator: p.opt.Configurator, Audit: p.opt.Audit, Logger: p.log,
+		Configurator: p.configurator(), Audit: p.opt.Audit, Throttle: limiter, Logger: p.log,
 	})
 	if err != nil {
 		return err
 	}
 	p.server, err = server.New(server.Options{
 		Service: server.Door(p.Service), Auth: authenticator, Formats: all.Formats(), API: api, Issuer: p.Issuer, Foreign: foreign, STS: tokens,
-		Audit: p.opt.Audit, Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
+		Audit: p.opt.Audit, Throttle: limiter, Logger: p.log, AccessLog: p.opt.AccessLog, Metrics: p.metrics,
 	})
 	if err != nil {
 		return err
@@ -248,10 +253,23 @@ func (p *Plane) openServer() error {
 			return err
 		}
 	}
-	p.admin = handler.New(handler.Options{
+	admin := handler.Options{
 		Catalog: p.store, Service: p.Service, Secrets: p.secrets, Issuer: p.Issuer, Version: p.opt.Version, Logger: p.log, Collect: p.collect,
-	})
+	}
+	if p.wishes != nil {
+		admin.Intents = p.wishes
+	}
+	p.admin = handler.New(admin)
 	return nil
+}
+
+// configurator is whoever makes the changes that come through the service API.
+func (p *Plane) configurator() intent.Configurator {
+	if p.opt.Configurator != nil {
+		return p.opt.Configurator
+	}
+	p.wishes = queue.New(queue.Options{Store: p.store, Served: p.Service.Ready, Logger: p.log})
+	return p.wishes
 }
 
 // fetchKeys reads the keys of an issuer with the client of external connections, which bounds where an address may lead.

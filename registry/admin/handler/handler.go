@@ -19,6 +19,8 @@ import (
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/auth"
 	"packhouse.dev/packhouse/registry/config"
+	"packhouse.dev/packhouse/registry/intent"
+	"packhouse.dev/packhouse/registry/intent/queue"
 	"packhouse.dev/packhouse/registry/metadata"
 	"packhouse.dev/packhouse/registry/policy"
 	"packhouse.dev/packhouse/registry/repository"
@@ -55,12 +57,19 @@ type Service interface {
 	Enter(ctx context.Context, ref registry.DomainRef) (*repository.Domain, error)
 }
 
+// Intents is where changes wait that clients of the service API want.
+type Intents interface {
+	Take(ctx context.Context, holding []string, wait time.Duration) ([]queue.Waiting, error)
+	Answer(ctx context.Context, id string, r intent.Result) error
+}
+
 // Options of the handler. Catalog, Service, Secrets and Issuer are needed.
 type Options struct {
 	Catalog Catalog
 	Service Service
 	Secrets Secrets
 	Issuer  *auth.Issuer
+	Intents Intents                                                                     // nil: they do not wait for anybody here
 	Collect func(ctx context.Context, q admin.CollectRequest) (*admin.Collected, error) // nil: there is no collection
 	Version string
 	Logger  *slog.Logger // audit records; default none
@@ -91,6 +100,8 @@ func New(opt Options) http.Handler {
 	mux.Handle("GET "+admin.PathStatus, answering(h, 0, h.status))
 	mux.Handle("POST "+admin.PathCollect, answering(h, maxRequest, h.collect))
 	mux.Handle("POST "+admin.PathRevocations, answering(h, maxRequest, h.revoke))
+	mux.Handle("POST "+admin.PathTaken, answering(h, maxRequest, h.take))
+	mux.Handle("POST "+admin.PathAnswers, answering(h, maxRequest, h.answer))
 	mux.Handle("POST "+admin.PathWhyPermission, answering(h, maxRequest, h.whyPermission))
 	mux.Handle("POST "+admin.PathWhyPackage, answering(h, maxRequest, h.whyPackage))
 	return mux

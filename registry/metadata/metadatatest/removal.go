@@ -70,6 +70,9 @@ func testRemoveRepository(t *testing.T, f *fixture) {
 	if slices.ContainsFunc(all, func(r metadata.Repository) bool { return r.ID == f.repos[0] }) {
 		t.Errorf("a removed repository is listed: %+v", all)
 	}
+	if bytes, err := f.Usage(t.Context(), f.domain); err != nil || bytes != int64(len("shared")) {
+		t.Errorf("usage is %d, %v; want that of what was retained elsewhere", bytes, err)
+	}
 	got, err := f.Declare(t.Context(), f.declaration(3, "a", "b", "c"))
 	if err != nil || got.Repositories[0].ID == f.repos[0] || len(f.versions(t, got.Repositories[0].ID, pkg)) > 0 {
 		t.Fatalf("declared again: %+v, %v", got, err)

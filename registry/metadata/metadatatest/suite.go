@@ -27,7 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) metadata.Store) {
 		{"declare", testDeclare}, {"declare conflicts", testDeclareConflicts}, {"declare order", testDeclareOrder}, {"undeclare", testUndeclare},
 		{"declare without numbers", testDeclareUnnumbered}, {"remove a repository", testRemoveRepository}, {"remove a domain", testRemoveDomain},
 		{"removal conflicts", testRemovalConflicts}, {"clear in batches", testClearInBatches}, {"clear while retaining", testClearWhileRetaining},
-		{"secrets", testSecrets}, {"revocations", testRevocations}, {"derived", testDerived},
+		{"secrets", testSecrets}, {"intents", testIntents}, {"intents end", testIntentsEnd}, {"intents withdrawn", testIntentsWithdrawn}, {"revocations", testRevocations}, {"derived", testDerived},
 		{"upstream", testUpstream}, {"leases", testLeases}, {"changes", testChanges}, {"revisions", testRevisions},
 		{"blobs", testBlobs}, {"collection", testCollection}, {"discard", testDiscard}, {"trim", testTrim},
 		{"first arrival", testFirstArrival}, {"concurrent versions", testConcurrentVersions}, {"collect while publishing", testCollectWhilePublishing},

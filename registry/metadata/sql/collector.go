@@ -130,6 +130,7 @@ func (s *Store) TrimChanges(ctx context.Context, before time.Time) error {
 	return s.write(ctx, metadata.RegistryDomain, func(t *tx) error {
 		for _, text := range []string{
 			`DELETE FROM change WHERE at < ?`, `DELETE FROM revocation WHERE expires_at < ?`, `DELETE FROM lease WHERE expires_at < ?`,
+			`DELETE FROM intent WHERE deadline < ?`,
 		} {
 			if _, err := t.exec(text, micros(before)); err != nil {
 				return err

@@ -21,9 +21,11 @@ type dialect struct {
 	list func(any) any
 	// lock is what a SELECT ends with that locks its rows, share what it ends with that keeps them from being changed.
 	lock, share string
-	numbered    bool             // arguments are $1, $2, …
-	reading     *dbsql.TxOptions // of a transaction that reads one state; nil: any does
-	texts       sync.Map
+	// now is the database's time in microseconds: replicas need not agree on theirs.
+	now      string
+	numbered bool             // arguments are $1, $2, …
+	reading  *dbsql.TxOptions // of a transaction that reads one state; nil: any does
+	texts    sync.Map
 }
 
 func sqliteDialect() *dialect {
@@ -32,7 +34,8 @@ func sqliteDialect() *dialect {
 		words: map[string]string{
 			"ID": "INTEGER PRIMARY KEY AUTOINCREMENT", "TEXT": "TEXT", "BYTES": "BLOB", "OVERRIDING": "",
 		},
-		in: " IN (SELECT value FROM json_each(?))", inText: " IN (SELECT value FROM json_each(?))",
+		now: `CAST(unixepoch('subsec') * 1000000 AS INTEGER)`,
+		in:  " IN (SELECT value FROM json_each(?))", inText: " IN (SELECT value FROM json_each(?))",
 		list: func(v any) any {
 			b, err := json.Marshal(v)
 			if err != nil { // numbers and texts only
@@ -51,6 +54,7 @@ func postgresDialect() *dialect {
 		},
 		in: " = ANY(?::bigint[])", inText: " = ANY(?::text[])",
 		list: func(v any) any { return v },
+		now:  clock,
 		lock: " FOR UPDATE", share: " FOR SHARE", numbered: true,
 		reading: &dbsql.TxOptions{Isolation: dbsql.LevelRepeatableRead, ReadOnly: true},
 	}
@@ -64,13 +68,13 @@ func (d *dialect) render(text string) string {
 	return text
 }
 
-// text turns "?" into the dialect's arguments, "{in}", "{inText}", "{lock}" and "{share}" into its forms. No statement has any of
+// text turns "?" into the dialect's arguments, "{in}", "{inText}", "{lock}", "{share}" and "{now}" into its forms. No statement has any of
 // these in a literal.
 func (d *dialect) text(query string) string {
 	if t, ok := d.texts.Load(query); ok {
 		return t.(string)
 	}
-	out := strings.NewReplacer("{in}", d.in, "{inText}", d.inText, "{lock}", d.lock, "{share}", d.share).Replace(query)
+	out := strings.NewReplacer("{in}", d.in, "{inText}", d.inText, "{lock}", d.lock, "{share}", d.share, "{now}", d.now).Replace(query)
 	if d.numbered {
 		var b strings.Builder
 		n := 0

@@ -77,13 +77,19 @@ func (o Options) withDefaults(readers int) Options {
 //go:embed schema.sql
 var schema string
 
+//go:embed schema_2.sql
+var schema2 string
+
 // migrate brings the schema up to date. A newer schema than this build knows is an error: an old binary must not write into it.
 func migrate(ctx context.Context, d *dialect, db *dbsql.DB) error {
-	first := goose.NewGoMigration(1, &goose.GoFunc{RunTx: func(ctx context.Context, tx *dbsql.Tx) error {
-		_, err := tx.ExecContext(ctx, d.render(schema))
-		return err
-	}}, nil)
-	p, err := goose.NewProvider(goose.Dialect(d.name), db, nil, goose.WithGoMigrations(first), goose.WithLogger(goose.NopLogger()))
+	var migrations []*goose.Migration
+	for i, text := range []string{schema, schema2} {
+		migrations = append(migrations, goose.NewGoMigration(int64(i+1), &goose.GoFunc{RunTx: func(ctx context.Context, tx *dbsql.Tx) error {
+			_, err := tx.ExecContext(ctx, d.render(text))
+			return err
+		}}, nil))
+	}
+	p, err := goose.NewProvider(goose.Dialect(d.name), db, nil, goose.WithGoMigrations(migrations...), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}

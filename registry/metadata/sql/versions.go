@@ -65,7 +65,8 @@ func (s *Store) Heads(ctx context.Context, p metadata.PackageRow) ([]*metadata.V
 // Usage implements metadata.Reader.
 func (s *Store) Usage(ctx context.Context, d metadata.DomainID) (bytes int64, err error) {
 	err = query(ctx, s.read, s.d, `SELECT CAST(COALESCE(SUM(b.size), 0) AS BIGINT) FROM blob b WHERE b.domain_id = ?
-		AND EXISTS (SELECT 1 FROM asset a WHERE a.blob_id = b.id)`, func(r *dbsql.Rows) error { return r.Scan(&bytes) }, int64(d))
+		AND EXISTS (SELECT 1 FROM asset a JOIN version v ON v.id = a.version_id JOIN package p ON p.id = v.package_id
+			JOIN repository r ON r.id = p.repository_id WHERE a.blob_id = b.id AND r.state <> '`+deleting+`')`, func(r *dbsql.Rows) error { return r.Scan(&bytes) }, int64(d))
 	return bytes, unavailable("usage", err)
 }
 

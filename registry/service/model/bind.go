@@ -33,7 +33,7 @@ func Bind(request any, in Input) error {
 	}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		b.bind(v.Field(i), f.Tag, in, body)
+		b.bind(v.Field(i), memberName(f.Name), f.Tag, in, body)
 	}
 	if len(b.violations) > 0 || b.parse != "" {
 		return &Invalid{Violations: b.violations, Parse: b.parse}
@@ -78,13 +78,16 @@ func (b *binder) wrongType(path, want string) {
 	}
 }
 
-// bind fills one member of a request from where it stands.
-func (b *binder) bind(v reflect.Value, tag reflect.StructTag, in Input, body map[string]any) {
+// memberName is what the model calls a member; queries and headers have other names for it.
+func memberName(field string) string { return strings.ToLower(field[:1]) + field[1:] }
+
+// bind fills one member of a request, which errors call path, from where it stands.
+func (b *binder) bind(v reflect.Value, path string, tag reflect.StructTag, in Input, body map[string]any) {
 	shape, options, _ := strings.Cut(tag.Get("shape"), ",")
 	required := options == "required"
-	if name, ok := tag.Lookup("payload"); ok {
+	if _, ok := tag.Lookup("payload"); ok {
 		if in.Payload == nil {
-			b.violate(name, "null", "Member must not be null")
+			b.violate(path, "null", "Member must not be null")
 			return
 		}
 		v.Set(reflect.ValueOf(&in.Payload).Elem())
@@ -95,19 +98,18 @@ func (b *binder) bind(v reflect.Value, tag reflect.StructTag, in Input, body map
 	if inQuery {
 		values = in.Query[name]
 	} else if header, ok := tag.Lookup("header"); ok {
-		name, values = header, in.Header.Values(header)
+		values = in.Header.Values(header)
 	} else {
-		name = tag.Get("body")
-		b.member(v, name, shape, required, body[name])
+		b.member(v, path, shape, required, body[tag.Get("body")])
 		return
 	}
 	switch {
 	case len(values) == 0 && required:
-		b.violate(name, "null", "Member must not be null")
+		b.violate(path, "null", "Member must not be null")
 	case len(values) > 1:
-		b.violate(name, shown(values[1]), "Member must not be there twice")
+		b.violate(path, shown(values[1]), "Member must not be there twice")
 	case len(values) == 1:
-		b.text(v, name, shapes[shape], values[0])
+		b.text(v, path, shapes[shape], values[0])
 	}
 }
 
