@@ -93,6 +93,9 @@ type PackageGroupStatus struct {
 	// How many groups have this one as their parent.
 	// +optional
 	Subgroups int32 `json:"subgroups,omitempty"`
+	// How many packages of the domain are of this group and of no subgroup, whatever the repository. Counted about once a minute.
+	// +optional
+	Packages int64 `json:"packages,omitempty"`
 	// +optional
 	Publish *EffectiveControl `json:"publish,omitempty"`
 	// +optional
@@ -111,6 +114,7 @@ type PackageGroupStatus struct {
 // +kubebuilder:printcolumn:name="Publish",type=string,JSONPath=`.status.publish.restriction`
 // +kubebuilder:printcolumn:name="External",type=string,JSONPath=`.status.externalUpstream.restriction`
 // +kubebuilder:printcolumn:name="Internal",type=string,JSONPath=`.status.internalUpstream.restriction`
+// +kubebuilder:printcolumn:name="Packages",type=integer,JSONPath=`.status.packages`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 type PackageGroup struct {
 	metav1.TypeMeta   `json:",inline"`

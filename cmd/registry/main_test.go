@@ -12,9 +12,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"packhouse.dev/packhouse/registry/admin"
 	"packhouse.dev/packhouse/registry/config"
@@ -81,9 +84,13 @@ func start(t *testing.T, args ...string) (_ *running, stop func()) {
 	}
 }
 
-func get(t *testing.T, url, token string) int {
+func get(t *testing.T, url, token string) int { return do(t, http.MethodGet, url, token, "") }
+
+func put(t *testing.T, url, token, body string) int { return do(t, http.MethodPut, url, token, body) }
+
+func do(t *testing.T, method, url, token, body string) int {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodGet, url, nil)
+	r, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +134,14 @@ func TestRegistry(t *testing.T) {
 	const path = "/web-111122223333/npm/r/-/ping"
 	if got := get(t, "http://"+said.Listen+path, tok.Token); got != 200 {
 		t.Errorf("ping: %d", got)
+	}
+	if got := put(t, "http://"+said.Listen+"/web-111122223333/generic/r/tools/drill/1.0/drill.txt", tok.Token, "bits"); got != 201 {
+		t.Errorf("publish: %d", got)
+	}
+	groups, err := c.Groups(t.Context())
+	want := &admin.Groups{Domains: []admin.DomainGroups{{Name: "web", Owner: "111122223333", Packages: map[string]int64{"/*": 1}}}}
+	if diff := cmp.Diff(want, groups); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
 	}
 	stop()
 	said, stop = start(t, "--data-dir", dir)

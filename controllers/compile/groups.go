@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	api "packhouse.dev/packhouse/api/v1alpha1"
+	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/config"
 	"packhouse.dev/packhouse/registry/group"
 )
@@ -16,6 +17,8 @@ import (
 // GroupState is what a package group has in its status beside conditions.
 type GroupState struct {
 	Object                                      Object
+	Domain                                      registry.DomainRef
+	Pattern                                     string
 	Parent                                      string
 	Subgroups                                   int32
 	Publish, ExternalUpstream, InternalUpstream api.EffectiveControl
@@ -171,7 +174,7 @@ func (c *compilation) groupStates(doc *config.Domain, objects map[string]Object)
 		if !declared {
 			continue
 		}
-		state := GroupState{Object: o, Parent: n.Parent().Pattern().String(), Subgroups: int32(len(n.Children()))}
+		state := GroupState{Object: o, Domain: doc.Ref(), Pattern: n.Pattern().String(), Parent: n.Parent().Pattern().String(), Subgroups: int32(len(n.Children()))}
 		for _, w := range []struct {
 			way group.Way
 			to  *api.EffectiveControl

@@ -242,12 +242,12 @@ func TestGroupStates(t *testing.T) {
 	got := Compile(policyWorld(), Documents{}, options).Groups
 	want := []GroupState{
 		{
-			Object: Object{"PackageGroup", "default", "corp"}, Parent: "/npm/*",
+			Object: Object{"PackageGroup", "default", "corp"}, Domain: registry.DomainRef{Owner: "111122223333", Name: "d1"}, Pattern: "/npm/corp/*", Parent: "/npm/*",
 			Publish: api.EffectiveControl{Restriction: "AllowSpecificRepositories", Repositories: 1}, ExternalUpstream: api.EffectiveControl{Restriction: "Block"},
 			InternalUpstream: api.EffectiveControl{Restriction: "Allow", InheritedFrom: "/*"},
 		},
 		{
-			Object: Object{"PackageGroup", "default", "npm"}, Parent: "/*", Subgroups: 1,
+			Object: Object{"PackageGroup", "default", "npm"}, Domain: registry.DomainRef{Owner: "111122223333", Name: "d1"}, Pattern: "/npm/*", Parent: "/*", Subgroups: 1,
 			Publish: api.EffectiveControl{Restriction: "Allow", InheritedFrom: "/*"}, ExternalUpstream: api.EffectiveControl{Restriction: "AllowSpecificRepositories", Repositories: 1},
 			InternalUpstream: api.EffectiveControl{Restriction: "Allow", InheritedFrom: "/*"},
 		},

@@ -12,7 +12,6 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "packhouse.dev/packhouse/api/v1alpha1"
 	noun "packhouse.dev/packhouse/registry"
@@ -32,7 +31,6 @@ type intents struct {
 const (
 	takeWait    = 10 * time.Second
 	takePause   = time.Second
-	lookAround  = 2 * time.Second        // how often Registries are looked for
 	tryAgain    = 200 * time.Millisecond // to make a change that was not made
 	answerSlack = time.Second            // what is left of a client's time for the answer to come to it
 )
@@ -41,48 +39,7 @@ const (
 func (n *intents) NeedLeaderElection() bool { return true }
 
 // Start implements manager.Runnable.
-func (n *intents) Start(ctx context.Context) error {
-	var all sync.WaitGroup
-	defer all.Wait()
-	following := map[types.NamespacedName]context.CancelFunc{}
-	for {
-		var list api.RegistryList
-		if err := n.opt.Client.List(ctx, &list); err != nil && ctx.Err() == nil {
-			n.log.Error(err, "registries cannot be listed")
-		} else if err == nil {
-			gone := maps.Clone(following)
-			for i := range list.Items {
-				key := client.ObjectKeyFromObject(&list.Items[i])
-				delete(gone, key)
-				if following[key] == nil {
-					its, stop := context.WithCancel(ctx)
-					following[key] = stop
-					all.Go(func() { n.follow(its, key) })
-				}
-			}
-			for key, stop := range gone {
-				stop()
-				delete(following, key)
-			}
-		}
-		if !sleep(ctx, lookAround) {
-			for _, stop := range following {
-				stop()
-			}
-			return nil
-		}
-	}
-}
-
-// sleep waits, and says whether to go on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
-}
+func (n *intents) Start(ctx context.Context) error { return n.forEach(ctx, n.log, n.follow) }
 
 // taken is a change with the replica that it came from.
 type taken struct {

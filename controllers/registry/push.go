@@ -33,6 +33,7 @@ type outcome struct {
 	running   error             // what is wrong with the Registry's own objects
 	after     error             // of what is done with objects once it is served
 	err       error             // why the configuration is not served; nil: every ready replica serves it
+	counts    *counts           // of packages; nil: not known
 	waiting   bool              // something is on its way that nothing will tell of
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,6 +43,7 @@ const (
 // Plane is the admin API of one replica. admin.Client implements it.
 type Plane interface {
 	Status(ctx context.Context) (*admin.Status, error)
+	Groups(ctx context.Context) (*admin.Groups, error)
 	Configuration(ctx context.Context) (*admin.Configuration, error)
 	Apply(ctx context.Context, q admin.Configuration) (*admin.Applied, error)
 	PutSecrets(ctx context.Context, q admin.Secrets) error
@@ -97,6 +99,8 @@ type state struct {
 
 	keys map[types.UID]pairs // of access keys
 
+	counts atomic.Pointer[counts] // without the lock; nil: not known
+
 	// permitted are objects that clients of the service API delete, who were asked for the permission themselves.
 	permitted map[types.UID]bool
 	// protected tells of objects in a namespace that is being deleted why their content is kept, or "": the policies in it go in any order.
@@ -146,7 +150,7 @@ func (r *Reconciler) pass(ctx context.Context, reg *api.Registry, s *state) (*wo
 		return nil, nil, err
 	}
 	out := r.push(ctx, reg, w, s)
-	out.running = running
+	out.running, out.counts = running, s.counts.Load()
 	finished := r.finalize(ctx, reg, w, out)
 	out.after = errors.Join(finished, r.report(ctx, reg, w, out))
 	return w, out, nil

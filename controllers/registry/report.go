@@ -270,11 +270,14 @@ func groupStatus(o *api.PackageGroup, out *outcome) {
 	key := compile.Object{Kind: "PackageGroup", Namespace: o.Namespace, Name: o.Name}
 	i := slices.IndexFunc(out.compiled.Groups, func(g compile.GroupState) bool { return g.Object == key })
 	if i < 0 { // it has no packages
-		o.Status.Parent, o.Status.Subgroups, o.Status.Publish, o.Status.ExternalUpstream, o.Status.InternalUpstream = "", 0, nil, nil, nil
+		o.Status.Parent, o.Status.Subgroups, o.Status.Packages, o.Status.Publish, o.Status.ExternalUpstream, o.Status.InternalUpstream = "", 0, 0, nil, nil, nil
 		return
 	}
 	g := out.compiled.Groups[i]
 	o.Status.Parent, o.Status.Subgroups = g.Parent, g.Subgroups
+	if n, known := out.counts.of(g.Domain, g.Pattern); known {
+		o.Status.Packages = n
+	}
 	o.Status.Publish, o.Status.ExternalUpstream, o.Status.InternalUpstream = &g.Publish, &g.ExternalUpstream, &g.InternalUpstream
 }
 

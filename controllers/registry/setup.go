@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -67,8 +68,10 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 		UpdateFunc: func(e event.UpdateEvent) bool { return !e.ObjectNew.GetDeletionTimestamp().IsZero() },
 	}))
 	b = b.Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofInstance), ours)
-	if err := m.Add(newIntents(r)); err != nil {
-		return err
+	for _, also := range []manager.Runnable{newIntents(r), newCounting(r)} {
+		if err := m.Add(also); err != nil {
+			return err
+		}
 	}
 	return b.Complete(r)
 }

@@ -294,6 +294,7 @@ type fakePlane struct {
 	removed  []admin.Removal
 	problems []admin.Problem
 	detached map[string]config.Domain
+	packages map[string]int64  // of groups
 	wishes   chan admin.Intent // that clients of the service API have
 	answers  chan admin.Answer
 }
@@ -313,6 +314,16 @@ func (p *fakePlane) Take(ctx context.Context, q admin.TakeRequest) (*admin.Inten
 func (p *fakePlane) Answer(_ context.Context, q admin.Answer) error {
 	p.answers <- q
 	return nil
+}
+
+func (p *fakePlane) Groups(context.Context) (*admin.Groups, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := &admin.Groups{}
+	for _, d := range p.in.Domains {
+		out.Domains = append(out.Domains, admin.DomainGroups{Name: d.Name, Owner: d.Owner, Packages: p.packages})
+	}
+	return out, nil
 }
 
 func (p *fakePlane) Status(context.Context) (*admin.Status, error) {

@@ -8,6 +8,7 @@
 //	PUT  /v1/secrets         Secrets → {}
 //	POST /v1/removals        Removal → {}
 //	GET  /v1/status          → Status
+//	GET  /v1/groups          → Groups
 //	POST /v1/gc              CollectRequest → Collected
 //	POST /v1/revocations     Revocation → {}
 //	POST /v1/intents/taken   TakeRequest → Intents
@@ -30,6 +31,7 @@ const (
 	PathTokens        = "/v1/tokens"
 	PathConfiguration = "/v1/configuration"
 	PathStatus        = "/v1/status"
+	PathGroups        = "/v1/groups"
 	PathCollect       = "/v1/gc"
 	PathRevocations   = "/v1/revocations"
 	PathSecrets       = "/v1/secrets"
@@ -110,6 +112,18 @@ type DomainStatus struct {
 	Generation   int64    `json:"generation"` // of the configuration in force
 	Repositories []string `json:"repositories,omitempty"`
 	Retained     []string `json:"retained,omitempty"` // repositories whose content is kept and not served
+}
+
+// Groups tells how many packages the package groups of every domain that is served have.
+type Groups struct {
+	Domains []DomainGroups `json:"domains,omitempty"`
+}
+
+// DomainGroups are those of one domain.
+type DomainGroups struct {
+	Name     string           `json:"name"`
+	Owner    string           `json:"owner"`
+	Packages map[string]int64 `json:"packages,omitempty"` // by pattern; groups without any are absent
 }
 
 // Secrets are all secrets that a configuration names. Those that are not among them are forgotten. They are stored sealed, never

@@ -90,6 +90,11 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return call[Status](ctx, c, http.MethodGet, PathStatus, nil)
 }
 
+// Groups counts the packages of package groups. It looks at every package: do not ask often.
+func (c *Client) Groups(ctx context.Context) (*Groups, error) {
+	return call[Groups](ctx, c, http.MethodGet, PathGroups, nil)
+}
+
 // Collect collects what nothing refers to.
 func (c *Client) Collect(ctx context.Context, q CollectRequest) (*Collected, error) {
 	return call[Collected](ctx, c, http.MethodPost, PathCollect, q)

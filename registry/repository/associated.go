@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -39,51 +40,83 @@ func (d *Domain) Associated(ctx context.Context, q AssociatedQuery) (list []Asso
 		}
 		index = index.With(q.Pattern)
 	}
-	var repos []metadata.RepositoryID
-	for _, rc := range d.cfg.repos {
-		repos = append(repos, rc.row.ID)
-	}
-	if len(repos) == 0 {
-		return nil, nil, nil
-	}
 	looked := 0
 	for _, f := range slices.Sorted(maps.Keys(d.s.formats)) {
 		if q.After != nil && f < q.After.Format || !q.Pattern.IsRoot() && !strings.HasPrefix(q.Pattern.String(), "/"+string(f)+"/") {
 			continue
 		}
-		lq := metadata.ListQuery{Format: f, Limit: page}
+		var behind *registry.PackageID
 		if q.After != nil && f == q.After.Format {
-			// Behind every repository that has the package.
-			lq.After = &metadata.ListCursor{Namespace: q.After.Namespace, Name: q.After.Name, Repository: metadata.LastRepository}
+			behind = q.After
 		}
-		for {
-			rows, next, err := d.s.store.List(ctx, repos, lq)
+		for id, err := range d.packages(ctx, f, behind) {
 			if err != nil {
 				return nil, nil, err
 			}
-			for _, row := range rows {
-				if n := len(list); n > 0 && list[n-1].ID == row.ID {
-					continue // in another repository, too
-				}
-				m := index.Find(row.ID)
-				if m.Group.Pattern() != q.Pattern {
-					continue
-				}
+			if m := index.Find(id); m.Group.Pattern() == q.Pattern {
 				if len(list) == q.Limit {
 					return list, &list[len(list)-1].ID, nil
 				}
-				list = append(list, AssociatedPackage{row.ID, m.Strong})
+				list = append(list, AssociatedPackage{id, m.Strong})
 			}
-			if next == nil {
-				break
+			if looked++; looked >= maxLooked {
+				return list, &id, nil
 			}
-			if looked += len(rows); looked >= maxLooked {
-				return list, &rows[len(rows)-1].ID, nil
-			}
-			lq.After = next
 		}
 	}
 	return list, nil, nil
+}
+
+// CountPackages counts the packages of each group of the domain, by pattern; groups without any are absent. It looks at every package of
+// the domain: 100,000 take about a second.
+func (d *Domain) CountPackages(ctx context.Context) (map[string]int64, error) {
+	counts := map[*group.Node]int64{}
+	index := d.cfg.access.Groups()
+	for f := range d.s.formats {
+		for id, err := range d.packages(ctx, f, nil) {
+			if err != nil {
+				return nil, err
+			}
+			counts[index.Find(id).Group]++
+		}
+	}
+	out := make(map[string]int64, len(counts))
+	for g, n := range counts {
+		out[g.Pattern().String()] = n
+	}
+	return out, nil
+}
+
+// packages are those of a format that any repository of the domain holds, each once, in order; after, unless it is nil, is where they
+// begin behind. An error is the last.
+func (d *Domain) packages(ctx context.Context, f registry.Format, after *registry.PackageID) iter.Seq2[registry.PackageID, error] {
+	return func(yield func(registry.PackageID, error) bool) {
+		var repos []metadata.RepositoryID
+		for _, rc := range d.cfg.repos {
+			repos = append(repos, rc.row.ID)
+		}
+		q := metadata.ListQuery{Format: f, Limit: page}
+		if after != nil { // behind every repository that has the package
+			q.After = &metadata.ListCursor{Namespace: after.Namespace, Name: after.Name, Repository: metadata.LastRepository}
+		}
+		var last registry.PackageID
+		for more := len(repos) > 0; more; more = q.After != nil {
+			rows, next, err := d.s.store.List(ctx, repos, q)
+			if err != nil {
+				yield(registry.PackageID{}, err)
+				return
+			}
+			for _, row := range rows {
+				if row.ID == last {
+					continue // in another repository, too
+				}
+				if last = row.ID; !yield(last, nil) {
+					return
+				}
+			}
+			q.After = next
+		}
+	}
 }
 
 // NoGroup is the error of a package group that there is not.

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -100,6 +101,32 @@ func (h *handler) status(ctx context.Context, _ *struct{}) (*admin.Status, error
 			}
 		}
 		out.Domains = append(out.Domains, s)
+	}
+	return out, nil
+}
+
+func (h *handler) groups(ctx context.Context, _ *struct{}) (*admin.Groups, error) {
+	rows, err := h.Catalog.Domains(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &admin.Groups{}
+	for _, row := range rows {
+		if row.State != metadata.Active {
+			continue
+		}
+		d, err := h.Service.Enter(ctx, row.Ref)
+		if errors.Is(err, registry.ErrNotFound) {
+			continue // it was declared until now
+		}
+		if err != nil {
+			return nil, err
+		}
+		packages, err := d.CountPackages(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Domains = append(out.Domains, admin.DomainGroups{Name: row.Ref.Name, Owner: row.Ref.Owner, Packages: packages})
 	}
 	return out, nil
 }

@@ -98,6 +98,7 @@ func New(opt Options) http.Handler {
 	mux.Handle("PUT "+admin.PathSecrets, answering(h, maxSecrets, h.secrets))
 	mux.Handle("POST "+admin.PathRemovals, answering(h, maxRequest, h.remove))
 	mux.Handle("GET "+admin.PathStatus, answering(h, 0, h.status))
+	mux.Handle("GET "+admin.PathGroups, answering(h, 0, h.groups))
 	mux.Handle("POST "+admin.PathCollect, answering(h, maxRequest, h.collect))
 	mux.Handle("POST "+admin.PathRevocations, answering(h, maxRequest, h.revoke))
 	mux.Handle("POST "+admin.PathTaken, answering(h, maxRequest, h.take))

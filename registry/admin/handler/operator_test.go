@@ -39,6 +39,19 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// TestGroups: a domain that is gone between two looks is no error; a database that is gone is one.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	f, c, _ := serve(t, t.TempDir())
+	if got, err := c.Groups(t.Context()); err != nil || len(got.Domains) != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	f.fail = fmt.Errorf("%w: database", registry.ErrUnavailable)
+	if _, err := c.Groups(t.Context()); !errors.Is(err, registry.ErrUnavailable) {
+		t.Errorf("without a database: %v", err)
+	}
+}
+
 func TestRemove(t *testing.T) {
 	t.Parallel()
 	f, c, _ := serve(t, t.TempDir())
