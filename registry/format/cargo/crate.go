@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 // Limits of a crate file. The first two are cargo's own: it unpacks nothing larger, so that such a crate could be used by nobody.
@@ -82,35 +83,36 @@ func (c crateFile) readme(m *manifest) (string, error) {
 // walk calls fn for every file, with its name below the root. Cargo unpacks files and folders only, all of them below the root, and
 // stops at the end of the first compressed stream; a file that could be read in two ways is refused.
 func (c crateFile) walk(fn func(name string, body io.Reader) error) error {
-	src := &sourceReader{r: io.NewSectionReader(c, 0, c.size)}
+	src := archive.NewSource(io.NewSectionReader(c, 0, c.size), "crate")
 	compressed := bufio.NewReaderSize(src, 64<<10)
 	zr, err := gzip.NewReader(compressed)
 	if err != nil {
-		return src.explain(err, "the crate is not compressed with gzip")
+		return src.Explain(err, "the crate is not compressed with gzip")
 	}
 	zr.Multistream(false)
-	archive := &ratioReader{r: zr, left: max(freeUnpacked, maxRatio*c.size)}
-	if err := c.walkTar(tar.NewReader(archive), src, fn); err != nil {
+	tooMuch := fmt.Errorf("%w: the crate unpacks to more than cargo unpacks, %d times its size", registry.ErrInvalid, maxRatio)
+	unpacked := archive.AtMost(max(freeUnpacked, maxRatio*c.size), zr, tooMuch)
+	if err := c.walkTar(tar.NewReader(unpacked), src, fn); err != nil {
 		return err
 	}
 	// Some readers go on after the end mark, others do not.
-	if err := onlyZeros(archive); err != nil {
-		return src.explain(err, "the crate goes on after its end")
+	if err := archive.OnlyPadding(unpacked); err != nil {
+		return src.Explain(err, "the crate is damaged")
 	}
 	if _, err := compressed.ReadByte(); !errors.Is(err, io.EOF) {
-		return src.explain(errors.New("a second stream"), "the crate goes on after its end")
+		return src.Explain(errors.New("a second stream"), "the crate goes on after its end")
 	}
 	return nil
 }
 
-func (c crateFile) walkTar(tr *tar.Reader, src *sourceReader, fn func(name string, body io.Reader) error) error {
+func (c crateFile) walkTar(tr *tar.Reader, src *archive.Source, fn func(name string, body io.Reader) error) error {
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return src.explain(err, "the crate is damaged")
+			return src.Explain(err, "the crate is damaged")
 		}
 		if n >= maxEntries {
 			return fmt.Errorf("%w: the crate has more than %d entries", registry.ErrInvalid, maxEntries)
@@ -123,7 +125,7 @@ func (c crateFile) walkTar(tr *tar.Reader, src *sourceReader, fn func(name strin
 			continue
 		}
 		if err := fn(name, tr); err != nil {
-			return src.explain(err, "the crate is damaged")
+			return src.Explain(err, "the crate is damaged")
 		}
 	}
 }
@@ -133,10 +135,8 @@ func (c crateFile) checkEntry(h *tar.Header) (string, error) {
 	refuse := func(why string) (string, error) {
 		return "", fmt.Errorf("%w: the crate's entry %q %s", registry.ErrInvalid, clip(h.Name), why)
 	}
-	for k := range h.PAXRecords {
-		if k == "size" || strings.HasPrefix(k, "GNU.sparse.") {
-			return refuse("has a size that readers take differently")
-		}
+	if archive.AmbiguousSize(h) {
+		return refuse("has a size that readers take differently")
 	}
 	if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir {
 		return refuse("is neither a file nor a folder")
@@ -150,61 +150,4 @@ func (c crateFile) checkEntry(h *tar.Header) (string, error) {
 		return refuse("leaves the folder " + c.root)
 	}
 	return name, nil
-}
-
-// sourceReader tells errors of reading from errors of what was read.
-type sourceReader struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sourceReader) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
-}
-
-// explain makes err one that a client may see, unless it came from reading.
-func (s *sourceReader) explain(err error, what string) error {
-	if s.err != nil {
-		return fmt.Errorf("read crate: %w", s.err)
-	}
-	if errors.Is(err, registry.ErrInvalid) {
-		return err
-	}
-	return fmt.Errorf("%w: %s: %w", registry.ErrInvalid, what, err)
-}
-
-// ratioReader ends an archive that unpacks to more than cargo would unpack.
-type ratioReader struct {
-	r    io.Reader
-	left int64
-}
-
-func (l *ratioReader) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
-	if l.left -= int64(n); l.left < 0 {
-		return 0, fmt.Errorf("%w: the crate unpacks to more than cargo unpacks, %d times its size", registry.ErrInvalid, maxRatio)
-	}
-	return n, err
-}
-
-func onlyZeros(r io.Reader) error {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		for _, c := range buf[:n] {
-			if c != 0 {
-				return errors.New("bytes other than zero")
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format/cargo/cargotest"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 func fileOf(b []byte, root string) crateFile {
@@ -184,7 +185,7 @@ func FuzzTar(f *testing.F) {
 	}
 	f.Add(plain)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		src := &sourceReader{r: bytes.NewReader(b)}
+		src := archive.NewSource(bytes.NewReader(b), "crate")
 		c := crateFile{root: "a-1.0.0"}
 		err := c.walkTar(tar.NewReader(src), src, func(name string, body io.Reader) error {
 			if name == "" || strings.HasPrefix(name, "/") || strings.Contains("/"+name+"/", "/../") {

@@ -10,6 +10,7 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 // maxMetadata bounds the JSON before the crate; it holds the whole readme.
@@ -53,7 +54,7 @@ type upload struct {
 // readFrame reads the body of a publish (registry-web-api.html#publish): a length, JSON, a length, the crate; lengths are 32-bit
 // little-endian. The crate goes straight to disk. The caller closes the crate of what it gets.
 func readFrame(ctx context.Context, repo format.Publisher, body io.Reader) (*upload, error) {
-	src := &sourceReader{r: body}
+	src := archive.NewSource(body, "request")
 	n, err := length(src)
 	if err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func readFrame(ctx context.Context, repo format.Publisher, body io.Reader) (*upl
 	}
 	raw, err := io.ReadAll(io.LimitReader(src, n))
 	if err != nil || int64(len(raw)) < n {
-		return nil, src.cutOff(err)
+		return nil, cutOff(err)
 	}
 	u := &upload{}
 	if err := json.Unmarshal(raw, &u.claim); err != nil {
@@ -77,8 +78,8 @@ func readFrame(ctx context.Context, repo format.Publisher, body io.Reader) (*upl
 	}
 	u.crate, err = repo.Stage(ctx, u.id.Package, io.LimitReader(src, n))
 	if err != nil {
-		if src.err != nil {
-			return nil, src.cutOff(src.err)
+		if failed := src.Err(); failed != nil {
+			return nil, cutOff(failed)
 		}
 		return nil, err
 	}
@@ -89,31 +90,31 @@ func readFrame(ctx context.Context, repo format.Publisher, body io.Reader) (*upl
 }
 
 // length reads a length.
-func length(src *sourceReader) (int64, error) {
+func length(src *archive.Source) (int64, error) {
 	var b [4]byte
 	if _, err := io.ReadFull(src, b[:]); err != nil {
-		return 0, src.cutOff(err)
+		return 0, cutOff(err)
 	}
 	return int64(binary.LittleEndian.Uint32(b[:])), nil
 }
 
 // endsAfter makes sure that all of the crate came, and nothing else.
-func endsAfter(src *sourceReader, got, announced int64) error {
+func endsAfter(src *archive.Source, got, announced int64) error {
 	if got < announced {
-		return src.cutOff(nil)
+		return cutOff(nil)
 	}
 	n, err := io.ReadFull(src, make([]byte, 1))
 	switch {
 	case n > 0:
 		return fmt.Errorf("%w: the request goes on after the crate", registry.ErrInvalid)
 	case !errors.Is(err, io.EOF):
-		return src.cutOff(err)
+		return cutOff(err)
 	}
 	return nil
 }
 
 // cutOff is the error for a request that ends early, whoever found out.
-func (s *sourceReader) cutOff(err error) error {
+func cutOff(err error) error {
 	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: the request is cut off", registry.ErrInvalid)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 // writeJSON answers with a small document that nobody may keep.
@@ -35,10 +36,10 @@ func requestBody(w http.ResponseWriter, r *http.Request, limit int64) (io.Reader
 	case "", "identity":
 		return body, nil
 	case "gzip", "x-gzip":
-		src := &sourceReader{r: body}
+		src := archive.NewSource(body, "request")
 		zr, err := gzip.NewReader(src)
 		if err != nil {
-			return nil, src.explain(err, "the request is not compressed with gzip")
+			return nil, src.Explain(err, "the request is not compressed with gzip")
 		}
 		return &cappedBody{r: &decoded{zr, src}, limit: limit, left: limit}, nil
 	default:
@@ -49,13 +50,13 @@ func requestBody(w http.ResponseWriter, r *http.Request, limit int64) (io.Reader
 // decoded says that the request is damaged, where it is.
 type decoded struct {
 	r   io.Reader
-	src *sourceReader
+	src *archive.Source
 }
 
 func (d *decoded) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = d.src.explain(err, "the compressed request is damaged")
+		err = d.src.Explain(err, "the compressed request is damaged")
 	}
 	return n, err
 }

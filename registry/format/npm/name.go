@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/internal/semver"
 )
 
 // Name is the name of the format, and of nothing else.
@@ -44,7 +45,7 @@ func (names) Version(raw string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, clip(raw))
 	}
-	return v.key(), nil
+	return v.Key(), nil
 }
 
 // Asset accepts file names.
@@ -58,19 +59,9 @@ func (names) Asset(raw string) (string, error) {
 }
 
 // Compare orders keys by precedence; what is no version comes first.
-func (names) Compare(a, b string) int {
-	va, okA := parseVersion(a)
-	vb, okB := parseVersion(b)
-	if okA && okB {
-		return compareVersions(va, vb)
-	}
-	if okA != okB {
-		return boolInt(okA) - boolInt(okB)
-	}
-	return strings.Compare(a, b)
-}
+func (names) Compare(a, b string) int { return semver.CompareStrings(a, b) }
 
-func cleanVersion(raw string) (version, bool) {
+func cleanVersion(raw string) (semver.Version, bool) {
 	return parseVersion(strings.TrimLeft(strings.TrimSpace(raw), "=v"))
 }
 
@@ -108,7 +99,7 @@ func isName(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if !isAlnum(s[i]) && !strings.ContainsRune("-_.~'!()*", rune(s[i])) {
+		if c := s[i]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z') && !strings.ContainsRune("-_.~'!()*", rune(c)) {
 			return false
 		}
 	}

@@ -70,7 +70,7 @@ func viewTags(view *format.PackageView) []tag {
 	for _, v := range view.Versions { // ascending
 		keys[v.ID.Version] = true
 		parsed, ok := parseVersion(v.ID.Version)
-		if isStable := ok && parsed.pre == ""; isStable || !stable {
+		if isStable := ok && parsed.Pre == ""; isStable || !stable {
 			repaired, stable = v.ID.Version, isStable
 		}
 	}
@@ -137,7 +137,7 @@ func renderVersion(view *format.PackageView, spec string) (*format.Rendered, err
 	}
 	key := spec
 	if v, ok := cleanVersion(spec); ok {
-		key = v.key()
+		key = v.Key()
 	} else if i := slices.IndexFunc(p.tags, func(t tag) bool { return t.name == spec }); i >= 0 {
 		key = p.tags[i].key
 	}

@@ -127,7 +127,7 @@ func parseFile(a address, segments []string) (address, error) {
 	for _, ext := range []string{tarballExtension, provenanceExtension} {
 		display, found := strings.CutSuffix(raw, ext)
 		if v, ok := parseVersion(display); found && ok {
-			a.op, a.file, a.version = opFile, file, v.key()
+			a.op, a.file, a.version = opFile, file, v.Key()
 			return a, nil
 		}
 	}

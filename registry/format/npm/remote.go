@@ -115,7 +115,7 @@ func (p *remotePackument) add(key string, raw []byte) {
 		return
 	}
 	out := &registry.Version{
-		ID:      registry.VersionID{Package: p.id, Version: v.key()},
+		ID:      registry.VersionID{Package: p.id, Version: v.Key()},
 		Display: key, Status: registry.Published, PublishedAt: p.times[key],
 		Flags: flagsOf(deprecationOf(doc.get("deprecated"))),
 		Assets: []registry.Asset{{
@@ -127,10 +127,10 @@ func (p *remotePackument) add(key string, raw []byte) {
 		m.page = p.readme
 	}
 	out.Document = m.encode()
-	at, again := p.seen[v.key()]
+	at, again := p.seen[v.Key()]
 	switch {
 	case !again:
-		p.seen[v.key()] = len(p.versions)
+		p.seen[v.Key()] = len(p.versions)
 		p.versions = append(p.versions, out)
 	case p.versions[at].Display == key: // a repeated key: the last one counts, as for every client
 		p.versions[at] = out
@@ -194,8 +194,8 @@ func (p *remotePackument) tagMap() map[string]string {
 		if !ok || checkTag(tag) != nil {
 			continue
 		}
-		if _, has := p.seen[v.key()]; has {
-			out[tag] = v.key()
+		if _, has := p.seen[v.Key()]; has {
+			out[tag] = v.Key()
 		}
 	}
 	return out

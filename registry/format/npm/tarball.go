@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 // Limits of a tarball. They are far beyond any real package; what they stop is an archive that is made to be read for ever.
@@ -68,24 +69,25 @@ func binFiles(r io.Reader, size int64, dir string) ([]string, error) {
 
 // walkTarball calls fn for every entry, with the name it is unpacked under.
 func walkTarball(r io.Reader, size int64, fn func(name string, h *tar.Header, body io.Reader) error) error {
-	src := &sourceReader{r: r}
+	src := archive.NewSource(r, "tarball")
 	zr, err := gzip.NewReader(src)
 	if err != nil {
-		return src.explain(err, "the tarball is not compressed with gzip")
+		return src.Explain(err, "the tarball is not compressed with gzip")
 	}
-	return walkTar(&ratioReader{r: zr, left: max(freeUnpacked, maxRatio*size)}, src, fn)
+	tooMuch := fmt.Errorf("%w: the tarball unpacks to more than %d times its size", registry.ErrInvalid, maxRatio)
+	return walkTar(archive.AtMost(max(freeUnpacked, maxRatio*size), zr, tooMuch), src, fn)
 }
 
 // walkTar walks the archive itself.
-func walkTar(archive io.Reader, src *sourceReader, fn func(name string, h *tar.Header, body io.Reader) error) error {
-	tr := tar.NewReader(archive)
+func walkTar(unpacked io.Reader, src *archive.Source, fn func(name string, h *tar.Header, body io.Reader) error) error {
+	tr := tar.NewReader(unpacked)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return src.explain(err, "the tarball is damaged")
+			return src.Explain(err, "the tarball is damaged")
 		}
 		if n >= maxEntries {
 			return fmt.Errorf("%w: the tarball has more than %d entries", registry.ErrInvalid, maxEntries)
@@ -95,12 +97,12 @@ func walkTar(archive io.Reader, src *sourceReader, fn func(name string, h *tar.H
 			return err
 		}
 		if err := fn(name, h, tr); err != nil {
-			return src.explain(err, "the tarball is damaged")
+			return src.Explain(err, "the tarball is damaged")
 		}
 	}
 	// Some clients go on reading after the end mark, others do not.
-	if err := onlyZeros(archive); err != nil {
-		return src.explain(err, "the tarball goes on after its end")
+	if err := archive.OnlyPadding(unpacked); err != nil {
+		return src.Explain(err, "the tarball is damaged")
 	}
 	return nil
 }
@@ -110,11 +112,8 @@ func checkEntry(h *tar.Header) (string, error) {
 	refuse := func(why string) (string, error) {
 		return "", fmt.Errorf("%w: the tarball's entry %q %s", registry.ErrInvalid, clip(h.Name), why)
 	}
-	for k := range h.PAXRecords {
-		// Clients disagree about whose size counts.
-		if k == "size" || strings.HasPrefix(k, "GNU.sparse.") {
-			return refuse("has a size that clients read differently")
-		}
+	if archive.AmbiguousSize(h) {
+		return refuse("has a size that clients read differently")
 	}
 	switch h.Typeflag {
 	case tar.TypeXGlobalHeader:
@@ -220,61 +219,4 @@ func (c *contents) addManifest(name string, body io.Reader) error {
 func isReadme(name string) bool {
 	base, _, _ := strings.Cut(name, ".")
 	return strings.EqualFold(base, "readme") && !strings.Contains(name, "/")
-}
-
-// sourceReader tells errors of reading from errors of what was read.
-type sourceReader struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sourceReader) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
-}
-
-// explain makes err one that a client may see, unless it came from reading.
-func (s *sourceReader) explain(err error, what string) error {
-	if s.err != nil {
-		return fmt.Errorf("read tarball: %w", s.err)
-	}
-	if errors.Is(err, registry.ErrInvalid) {
-		return err
-	}
-	return fmt.Errorf("%w: %s: %w", registry.ErrInvalid, what, err)
-}
-
-// ratioReader ends an archive that unpacks to absurdly more than it is.
-type ratioReader struct {
-	r    io.Reader
-	left int64
-}
-
-func (l *ratioReader) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
-	if l.left -= int64(n); l.left < 0 {
-		return 0, fmt.Errorf("%w: the tarball unpacks to more than %d times its size", registry.ErrInvalid, maxRatio)
-	}
-	return n, err
-}
-
-func onlyZeros(r io.Reader) error {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		for _, c := range buf[:n] {
-			if c != 0 {
-				return errors.New("bytes other than zero")
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing/iotest"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 // entry of a test tarball; type 0 is a file.
@@ -228,8 +229,8 @@ func FuzzTarball(f *testing.F) {
 	f.Add(rawTar(f, entry{name: "package/x", kind: tar.TypeSymlink, link: "y"}, entry{name: strings.Repeat("long/", 60) + "package.json", body: "{}"}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		c := &contents{}
-		archive := bytes.NewReader(raw) // fuzzing gzip itself finds nothing of ours
-		err := walkTar(archive, &sourceReader{r: archive}, c.add)
+		unpacked := bytes.NewReader(raw) // fuzzing gzip itself finds nothing of ours
+		err := walkTar(unpacked, archive.NewSource(unpacked, "tarball"), c.add)
 		if err != nil {
 			if !errors.Is(err, registry.ErrInvalid) {
 				t.Fatalf("unexpected error %v", err)

@@ -12,6 +12,7 @@ import (
 
 	"packhouse.dev/packhouse/registry"
 	"packhouse.dev/packhouse/registry/format"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 // Limits of a PUT of a package.
@@ -154,20 +155,20 @@ func (u *upload) addAttachment(ctx context.Context, repo format.Publisher, id re
 
 // stage stages data. Errors in the data are the client's, whatever Stage makes of them.
 func stage(ctx context.Context, repo format.Publisher, id registry.PackageID, data io.Reader, limit int64) (format.Staged, error) {
-	src := &sourceReader{r: &limitedReader{data, limit}}
+	src := archive.NewSource(&limitedReader{data, limit}, "request")
 	staged, err := repo.Stage(ctx, id, src)
 	if err == nil {
 		return staged, nil
 	}
 	var corrupt base64.CorruptInputError
-	if errors.As(src.err, &corrupt) {
+	if errors.As(src.Err(), &corrupt) {
 		return nil, fmt.Errorf("%w: the tarball in the request is not valid base64", registry.ErrInvalid)
 	}
-	if errors.Is(src.err, io.ErrUnexpectedEOF) {
+	if errors.Is(src.Err(), io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("%w: the tarball in the request is cut off", registry.ErrInvalid)
 	}
-	if src.err != nil {
-		return nil, src.err
+	if src.Err() != nil {
+		return nil, src.Err()
 	}
 	return nil, err
 }

@@ -2,7 +2,6 @@ package pypi
 
 import (
 	"archive/tar"
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 // sourceTree checks the names in a source archive: everything lies in one folder (source distribution format).
@@ -43,53 +43,21 @@ func sourceMetadata(r io.ReaderAt, size int64, extension string) ([]byte, error)
 	if extension == ".zip" {
 		return zipSourceMetadata(r, size)
 	}
-	z, err := gzip.NewReader(io.NewSectionReader(r, 0, size))
+	src := archive.NewSource(io.NewSectionReader(r, 0, size), "source archive")
+	z, err := gzip.NewReader(src)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the source archive is not compressed with gzip", registry.ErrInvalid)
+		return nil, src.Explain(err, "the source archive is not compressed with gzip")
 	}
-	c := &counter{r: z, left: max(freeRatio, maxRatio*size)}
-	info, err := tarMetadata(tar.NewReader(c))
-	if err == nil {
-		err = onlyZeros(c)
+	tooMuch := fmt.Errorf("%w: the source archive would unpack to more than %d times its size", registry.ErrInvalid, maxRatio)
+	unpacked := archive.AtMost(max(freeRatio, maxRatio*size), z, tooMuch)
+	info, err := tarMetadata(tar.NewReader(unpacked))
+	if err != nil {
+		return nil, src.Explain(err, "the source archive is damaged")
 	}
-	switch {
-	case c.left < 0:
-		return nil, fmt.Errorf("%w: the source archive would unpack to more than %d times its size", registry.ErrInvalid, maxRatio)
-	case err != nil && !errors.Is(err, registry.ErrInvalid):
-		return nil, fmt.Errorf("%w: the source archive is damaged: %w", registry.ErrInvalid, err)
+	if err := archive.OnlyPadding(unpacked); err != nil {
+		return nil, src.Explain(err, "the source archive is damaged")
 	}
-	return info, err
-}
-
-// counter ends a stream that unpacks to too much.
-type counter struct {
-	r    io.Reader
-	left int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	if c.left -= int64(n); c.left < 0 {
-		return 0, errors.New("too long")
-	}
-	return n, err
-}
-
-// onlyZeros reads on after the end of an archive, where padding may be and nothing else: some tools would go on unpacking.
-func onlyZeros(r io.Reader) error {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
-			return fmt.Errorf("%w: the source archive has something after its end", registry.ErrInvalid)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return info, nil
 }
 
 // tarMetadata walks through a source archive and returns its PKG-INFO.

@@ -11,7 +11,7 @@ import (
 )
 
 // read unpacks one entry of at most limit bytes.
-func (a *archive) read(e *zipEntry, limit int64) ([]byte, error) {
+func (a *zipFile) read(e *zipEntry, limit int64) ([]byte, error) {
 	if e.size > uint64(limit) {
 		return nil, fmt.Errorf("%w: %q in the archive has more than %d MB", registry.ErrInvalid, clip(e.name), limit>>20)
 	}
@@ -29,7 +29,7 @@ func (a *archive) read(e *zipEntry, limit int64) ([]byte, error) {
 }
 
 // entry finds an entry by its name, nil if there is none.
-func (a *archive) entry(name string) *zipEntry {
+func (a *zipFile) entry(name string) *zipEntry {
 	for i := range a.entries {
 		if a.entries[i].name == name {
 			return &a.entries[i]

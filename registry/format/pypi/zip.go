@@ -55,11 +55,11 @@ type zipEntry struct {
 	header, data  int64 // offsets of its local header and its data
 }
 
-// archive is a ZIP file that every tool unpacks alike: the records follow each other without a gap, from the first byte to the last,
+// zipFile is a ZIP file that every tool unpacks alike: the records follow each other without a gap, from the first byte to the last,
 // and the central directory says of each entry what its local header says. Readers differ in which of the two they believe, in what
 // they do about bytes before, between and behind, and about two entries of one name; that is how code is hidden from scanners
 // (https://blog.pypi.org/posts/2025-08-07-wheel-archive-confusion-attacks/).
-type archive struct {
+type zipFile struct {
 	r       io.ReaderAt
 	entries []zipEntry
 }
@@ -69,7 +69,7 @@ func badZip(reason string, args ...any) error {
 }
 
 // openZip reads and checks the directory of a ZIP file. It does not unpack.
-func openZip(r io.ReaderAt, size int64) (*archive, error) {
+func openZip(r io.ReaderAt, size int64) (*zipFile, error) {
 	d, err := findDirectory(r, size)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func openZip(r io.ReaderAt, size int64) (*archive, error) {
 	if _, err := r.ReadAt(raw, d.offset); err != nil {
 		return nil, fmt.Errorf("read ZIP directory: %w", err)
 	}
-	a := &archive{r: r, entries: make([]zipEntry, 0, min(d.count, 1024))}
+	a := &zipFile{r: r, entries: make([]zipEntry, 0, min(d.count, 1024))}
 	for range d.count {
 		e, rest, err := centralEntry(raw)
 		if err != nil {
@@ -247,7 +247,7 @@ func safePath(path string) bool {
 }
 
 // check walks from the first byte to the directory: local headers agree with it, and nothing lies between.
-func (a *archive) check(end int64) error {
+func (a *zipFile) check(end int64) error {
 	slices.SortFunc(a.entries, func(x, y zipEntry) int { return int(min(1, max(-1, x.header-y.header))) })
 	seen := make(map[string]bool, len(a.entries))
 	at, packed, size := int64(0), uint64(0), uint64(0)
@@ -286,7 +286,7 @@ func (a *archive) check(end int64) error {
 }
 
 // checkLocal compares an entry with its local header, which lies at e.header and whose data must end at next.
-func (a *archive) checkLocal(e *zipEntry, next int64) error {
+func (a *zipFile) checkLocal(e *zipEntry, next int64) error {
 	var h [localSize]byte
 	if next-e.header < localSize {
 		return badZip("has a damaged header at %q", clip(e.name))
@@ -328,7 +328,7 @@ func (a *archive) checkLocal(e *zipEntry, next int64) error {
 
 // checkDescriptor compares what follows the data of an entry that was written before its size was known: an optional signature, the
 // checksum and both sizes, of 4 or 8 bytes.
-func (a *archive) checkDescriptor(e *zipEntry, at, next int64) error {
+func (a *zipFile) checkDescriptor(e *zipEntry, at, next int64) error {
 	if n := next - at; n != 12 && n != 16 && n != 20 && n != 24 {
 		return badZip("has bytes that belong to nothing after %q", clip(e.name))
 	}

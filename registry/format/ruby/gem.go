@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"packhouse.dev/packhouse/registry"
+	"packhouse.dev/packhouse/registry/internal/archive"
 )
 
 // Limits of a gem file, in bytes. The first is that of rubygems.org, compressed and not.
@@ -41,13 +42,10 @@ type part struct {
 // readGem checks a gem file and reads its gemspec. What is in data.tar.gz is for the client; here it is only hashed. Errors wrap
 // registry.ErrInvalid, but for those of reading the file.
 func readGem(file io.ReaderAt, size int64) (*spec, error) {
-	src := &sourceReader{r: io.NewSectionReader(file, 0, size)}
+	src := archive.NewSource(io.NewSectionReader(file, 0, size), "gem")
 	parts, err := readParts(src)
-	if src.err != nil {
-		return nil, fmt.Errorf("read gem: %w", src.err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, src.Explain(err, "the file is no gem")
 	}
 	for _, name := range []string{metadataPart, dataPart} {
 		if _, ok := parts[name]; !ok {
@@ -66,9 +64,9 @@ func readGem(file io.ReaderAt, size int64) (*spec, error) {
 
 func readParts(src io.Reader) (map[string]part, error) {
 	parts := map[string]part{}
-	archive := tar.NewReader(src)
+	files := tar.NewReader(src)
 	for n := 0; ; n++ {
-		h, err := archive.Next()
+		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
 			return parts, nil
 		}
@@ -78,12 +76,10 @@ func readParts(src io.Reader) (map[string]part, error) {
 		if _, twice := parts[h.Name]; twice || n >= maxEntries || h.Typeflag != tar.TypeReg || !isPart(h.Name) {
 			return nil, fmt.Errorf("%w: the gem has %q, which is not part of a gem or is there twice", registry.ErrInvalid, clip(h.Name))
 		}
-		for k := range h.PAXRecords {
-			if k == "size" || strings.HasPrefix(k, "GNU.sparse.") {
-				return nil, fmt.Errorf("%w: the size of %q in the gem is one that readers take differently", registry.ErrInvalid, h.Name)
-			}
+		if archive.AmbiguousSize(h) {
+			return nil, fmt.Errorf("%w: the size of %q in the gem is one that readers take differently", registry.ErrInvalid, h.Name)
 		}
-		if parts[h.Name], err = readPart(h.Name, archive); err != nil {
+		if parts[h.Name], err = readPart(h.Name, files); err != nil {
 			return nil, err
 		}
 	}
@@ -159,18 +155,4 @@ func verify(parts map[string]part) error {
 		}
 	}
 	return nil
-}
-
-// sourceReader tells errors of reading from errors of what was read.
-type sourceReader struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sourceReader) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
 }

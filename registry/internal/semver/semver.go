@@ -1,5 +1,4 @@
-// Package semver is Semantic Versioning 2.0.0 (https://semver.org) as Cargo and SwiftPM read it: strict, with 64-bit numbers. npm has
-// limits of its own.
+// Package semver is Semantic Versioning 2.0.0 (https://semver.org) as npm, Cargo and SwiftPM read it: strict, with 64-bit numbers.
 package semver
 
 import (

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strings"
 	"testing"
+
+	"github.com/Masterminds/semver/v3"
 )
 
 func TestParse(t *testing.T) {
@@ -37,17 +39,47 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// FuzzParse holds parsing and order against an independent implementation.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"1.2.3", "1.2.3-a.1+b", "1.2", "1.0.0-01"} {
-		f.Add(s, "1.0.0-a")
+	for _, s := range []string{"1.2.3", "1.2.3-alpha.10+b", "1.0.0-0.a.-", "01.2.3", "1.2.3-00", "1.2"} {
+		f.Add(s, "1.2.3-alpha.9")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		v, ok := Parse(a)
-		if ok && v.String() != a {
-			t.Errorf("%q is written %q", a, v)
+		va, okA := Parse(a)
+		oa, err := semver.StrictNewVersion(a)
+		if okA != (err == nil && len(a) <= MaxLength) {
+			t.Fatalf("%q: %v here, the oracle says %v", a, okA, err)
+		}
+		if okA && va.String() != a {
+			t.Errorf("%q is written %q", a, va)
+		}
+		if again, ok := Parse(va.Key()); okA && (!ok || again.Key() != va.Key() || Compare(va, again) != 0) {
+			t.Errorf("the key of %q is not stable", a)
 		}
 		if CompareStrings(a, b) != -CompareStrings(b, a) || CompareStrings(a, a) != 0 {
 			t.Errorf("no order of %q and %q", a, b)
 		}
+		vb, okB := Parse(b)
+		ob, err := semver.StrictNewVersion(b)
+		if !okA || !okB || err != nil || longNumber(va.Pre) || longNumber(vb.Pre) {
+			return
+		}
+		if got, want := Compare(va, vb), oa.Compare(ob); got != want {
+			t.Fatalf("compare %q %q = %d, the oracle says %d", a, b, got, want)
+		}
 	})
+}
+
+// longNumber: the oracle compares numbers beyond 64 bits as words.
+func longNumber(pre string) bool {
+	run := 0
+	for i := range len(pre) {
+		if run++; pre[i] < '0' || pre[i] > '9' {
+			run = 0
+		}
+		if run > 18 {
+			return true
+		}
+	}
+	return false
 }
