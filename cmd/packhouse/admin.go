@@ -156,7 +156,8 @@ do not want to wait. It is safe at any time, also with --grace 0s during publish
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(c.OutOrStdout(), "%d unused blobs were found, %d removed, %d left over from uploads; %d objects were deleted\n", got.Condemned, got.Swept, got.Orphans, got.Deleted)
+				_, err = fmt.Fprintf(c.OutOrStdout(), "%d package versions of removed repositories were cleared; %d unused blobs were found, %d removed, %d left over from uploads; %d objects were deleted\n",
+					got.Cleared, got.Condemned, got.Swept, got.Orphans, got.Deleted)
 				return err
 			})
 		},

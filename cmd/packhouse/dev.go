@@ -256,14 +256,21 @@ func (d *dev) next() string {
 	if len(first.Repositories) == 0 {
 		return "Next: declare a Repository in domain " + first.Name + "."
 	}
-	words := []string{self(), "login", "npm", "--repository", lastInChain(first.Repositories)}
+	const client = "npm"
+	words := []string{self(), "login", client, "--repository", lastInChain(first.Repositories)}
 	if wd, err := os.Getwd(); err != nil || filepath.Join(wd, defaultDataDir) != d.dataDir {
 		words = append(words, "--data-dir", d.dataDir)
 	}
 	if len(d.inForce.domains) > 1 {
 		words = append(words, "--domain", first.Name)
 	}
-	return "Next, in another terminal:\n\n  " + strings.Join(words, " ") + "\n  npm install express"
+	others := make([]string, 0, len(tools))
+	for _, t := range tools {
+		if t.name != client {
+			others = append(others, t.name)
+		}
+	}
+	return "Next, in another terminal:\n\n  " + strings.Join(words, " ") + "\n  npm install express\n\nlogin also knows " + strings.Join(others, ", ") + "."
 }
 
 // self is how this very program is called from a shell here.
