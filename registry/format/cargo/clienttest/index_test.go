@@ -133,7 +133,7 @@ func (i *index) debian(t *testing.T, bin string) {
 	t.Helper()
 	real, err := packedDebian(bin)
 	if errors.Is(err, fs.ErrNotExist) {
-		missing(t, "librust-serde-json-dev, librust-bitflags-dev or librust-cfg-if-dev")
+		missing(t, "one of librust-{serde-json,bitflags,cfg-if,indexmap,lazy-static}-dev")
 	}
 	if err != nil {
 		t.Fatal(err)
