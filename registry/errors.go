@@ -1,6 +1,9 @@
 package registry
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // The sentinels. Everything that can be said to a client wraps one of them with %w and a reason; server/errors.go maps each to a
 // status in one table. Text wrapped around ErrUnavailable and text without a sentinel never reaches a client.
@@ -19,3 +22,14 @@ var (
 	ErrThrottled       = errors.New("too many requests") // 429 with Retry-After
 	ErrUnavailable     = errors.New("unavailable")       // 503 with Retry-After: an upstream or the store cannot answer now
 )
+
+// maxClipped is how much of what a stranger wrote is told back, in bytes.
+const maxClipped = 100
+
+// Clip shortens what a stranger wrote, for an error that says what is wrong with it.
+func Clip(s string) string {
+	if len(s) <= maxClipped {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxClipped], "") + "…"
+}

@@ -133,7 +133,7 @@ func (c crateFile) walkTar(tr *tar.Reader, src *archive.Source, fn func(name str
 // checkEntry returns the name of an entry below the root.
 func (c crateFile) checkEntry(h *tar.Header) (string, error) {
 	refuse := func(why string) (string, error) {
-		return "", fmt.Errorf("%w: the crate's entry %q %s", registry.ErrInvalid, clip(h.Name), why)
+		return "", fmt.Errorf("%w: the crate's entry %q %s", registry.ErrInvalid, registry.Clip(h.Name), why)
 	}
 	if archive.AmbiguousSize(h) {
 		return refuse("has a size that readers take differently")

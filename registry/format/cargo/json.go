@@ -37,7 +37,7 @@ func members(text []byte) ([]member, error) {
 			return nil, notObject
 		}
 		if seen[m.key] {
-			return nil, fmt.Errorf("%w: %q is there twice", registry.ErrInvalid, clip(m.key))
+			return nil, fmt.Errorf("%w: %q is there twice", registry.ErrInvalid, registry.Clip(m.key))
 		}
 		seen[m.key] = true
 		m.start = skipSpace(text, skipSpace(text, end)+1) // after the colon

@@ -39,11 +39,11 @@ func parseLine(line []byte) (entry, error) {
 	}
 	e.name, e.version = text(find(line, list, "name")), text(find(line, list, "vers"))
 	if !isCrateName(e.name) {
-		return e, fmt.Errorf("%w: %q is not a crate name", registry.ErrInvalid, clip(e.name))
+		return e, fmt.Errorf("%w: %q is not a crate name", registry.ErrInvalid, registry.Clip(e.name))
 	}
 	v, ok := semver.Parse(e.version)
 	if !ok {
-		return e, fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, clip(e.version))
+		return e, fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, registry.Clip(e.version))
 	}
 	e.key = v.Key()
 	e.checksum = text(find(line, list, "cksum"))

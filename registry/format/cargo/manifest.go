@@ -49,12 +49,12 @@ func (m *manifest) line(checksum string, home func(kind, target, name, registry 
 		Links: m.pkg.text("links"), RustVersion: m.pkg.text("rust-version"),
 	}
 	if l.RustVersion != "" && !isRustVersion(l.RustVersion) {
-		return nil, fmt.Errorf("%w: rust-version %q in Cargo.toml is no version of Rust", registry.ErrInvalid, clip(l.RustVersion))
+		return nil, fmt.Errorf("%w: rust-version %q in Cargo.toml is no version of Rust", registry.ErrInvalid, registry.Clip(l.RustVersion))
 	}
 	features := m.root.table("features")
 	for _, name := range slices.Sorted(maps.Keys(features)) {
 		if _, ok := features[name].([]any); !ok {
-			return nil, fmt.Errorf("%w: feature %q in Cargo.toml is no list", registry.ErrInvalid, clip(name))
+			return nil, fmt.Errorf("%w: feature %q in Cargo.toml is no list", registry.ErrInvalid, registry.Clip(name))
 		}
 		l.Features[name] = features.list(name)
 	}
@@ -107,7 +107,7 @@ func (m *manifest) dependencies(of table, target string, add func(indexDependenc
 // dependency reads one dependency; nil if it does not matter to who uses the crate: a path that only its tests depend on.
 func dependency(name, kind string, value any) (*indexDependency, error) {
 	refuse := func(why string) (*indexDependency, error) {
-		return nil, fmt.Errorf("%w: the dependency %q in Cargo.toml %s", registry.ErrInvalid, clip(name), why)
+		return nil, fmt.Errorf("%w: the dependency %q in Cargo.toml %s", registry.ErrInvalid, registry.Clip(name), why)
 	}
 	var t table
 	switch v := value.(type) {

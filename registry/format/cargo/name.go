@@ -29,7 +29,7 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 	}
 	if !isCrateName(name) {
 		return registry.PackageID{}, fmt.Errorf("%w: %q is not a crate name: a letter and then at most %d letters, digits, \"-\" and \"_\"",
-			registry.ErrInvalid, clip(name), maxName-1)
+			registry.ErrInvalid, registry.Clip(name), maxName-1)
 	}
 	return registry.PackageID{Format: Name, Name: strings.ToLower(name)}, nil
 }
@@ -38,7 +38,7 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 func (names) Version(raw string) (string, error) {
 	v, ok := semver.Parse(raw)
 	if !ok {
-		return "", fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return v.Key(), nil
 }
@@ -48,7 +48,7 @@ func (names) Asset(raw string) (string, error) {
 	if raw == "" || len(raw) > 512 || raw == "." || raw == ".." || strings.ContainsFunc(raw, func(r rune) bool {
 		return r <= ' ' || r == '/' || r == '\\' || r > '~'
 	}) {
-		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return raw, nil
 }
@@ -146,12 +146,4 @@ func spellings(name string) []string {
 		}
 	}
 	return out
-}
-
-// clip shortens what a client sent for a message.
-func clip(s string) string {
-	if len(s) > 100 {
-		return strings.ToValidUTF8(s[:100], "") + "…"
-	}
-	return s
 }

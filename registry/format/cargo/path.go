@@ -83,7 +83,7 @@ func parseAPI(s []string) (address, error) {
 	a := address{name: s[0]}
 	var err error
 	if a.id, err = (names{}).Package("", s[0]); err != nil {
-		return address{}, fmt.Errorf("%w: %q is not a crate name", registry.ErrNotFound, clip(s[0]))
+		return address{}, fmt.Errorf("%w: %q is not a crate name", registry.ErrNotFound, registry.Clip(s[0]))
 	}
 	if len(s) == 2 && s[1] == "owners" {
 		a.op = opOwners
@@ -93,7 +93,7 @@ func parseAPI(s []string) (address, error) {
 		return address{}, missing
 	}
 	if _, err := (names{}).Version(s[1]); err != nil {
-		return address{}, fmt.Errorf("%w: %q is not a semantic version", registry.ErrNotFound, clip(s[1]))
+		return address{}, fmt.Errorf("%w: %q is not a semantic version", registry.ErrNotFound, registry.Clip(s[1]))
 	}
 	a.version = s[1]
 	switch s[2] {

@@ -18,7 +18,7 @@ func publish(w http.ResponseWriter, r *http.Request, repo format.Repository) err
 	defer u.crate.Close()
 	p, err := u.publication(repo.URL(""))
 	if err != nil {
-		return fmt.Errorf("publish %s@%s: %w", clip(u.Name), clip(u.Version), err)
+		return fmt.Errorf("publish %s@%s: %w", registry.Clip(u.Name), registry.Clip(u.Version), err)
 	}
 	if err := sameSpelling(r, repo, u); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (u *upload) publication(home string) (*format.Publication, error) {
 		return nil, err
 	}
 	if m.name != u.Name || m.version != u.Version {
-		return nil, fmt.Errorf("%w: Cargo.toml in the crate is that of %q %q", registry.ErrInvalid, clip(m.name), clip(m.version))
+		return nil, fmt.Errorf("%w: Cargo.toml in the crate is that of %q %q", registry.ErrInvalid, registry.Clip(m.name), registry.Clip(m.version))
 	}
 	readme, err := file.readme(m)
 	if err != nil {

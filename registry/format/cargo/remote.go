@@ -43,15 +43,7 @@ func (f Format) Asset(ctx context.Context, src format.Source, id registry.Versio
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range p.Versions {
-		if v.ID != id {
-			continue
-		}
-		if a := v.Asset(name); a != nil {
-			return &format.RemoteAsset{URL: a.Source, Size: a.Size, Want: a.Digests, Info: a.Info}, nil
-		}
-	}
-	return nil, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, id, clip(name))
+	return p.Asset(id, name)
 }
 
 // plainTypes are what servers call files of an index, which have no extension: anything but a page for people.

@@ -29,7 +29,7 @@ func parseTOML(text []byte) (table, error) {
 	}
 	var t table
 	if _, err := toml.NewDecoder(bytes.NewReader(text)).Decode(&t); err != nil {
-		return nil, fmt.Errorf("%w: Cargo.toml: %s", registry.ErrInvalid, clip(err.Error()))
+		return nil, fmt.Errorf("%w: Cargo.toml: %s", registry.ErrInvalid, registry.Clip(err.Error()))
 	}
 	return t, nil
 }

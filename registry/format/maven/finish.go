@@ -87,7 +87,7 @@ func (m *metadata) names(version string) bool {
 // isOf refuses metadata of another package.
 func (m *metadata) isOf(id registry.PackageID) error {
 	if m.GroupID != "" && m.GroupID != id.Namespace || m.ArtifactID != "" && m.ArtifactID != id.Name {
-		return fmt.Errorf("%w: the address is that of %s, and the metadata is of %s", registry.ErrInvalid, coordinates(id), clip(m.GroupID+":"+m.ArtifactID))
+		return fmt.Errorf("%w: the address is that of %s, and the metadata is of %s", registry.ErrInvalid, coordinates(id), registry.Clip(m.GroupID+":"+m.ArtifactID))
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func (m *metadata) build(a address) (build, error) {
 		return build{}, err
 	}
 	if m.Version != "" && m.Version != a.version {
-		return build{}, fmt.Errorf("%w: the address is that of %s, and the metadata is of %s", registry.ErrInvalid, a.version, clip(m.Version))
+		return build{}, fmt.Errorf("%w: the address is that of %s, and the metadata is of %s", registry.ErrInvalid, a.version, registry.Clip(m.Version))
 	}
 	if m.Versioning == nil || m.Versioning.Snapshot == nil || m.Versioning.Snapshot.Timestamp == "" {
 		return build{}, fmt.Errorf("%w: the metadata of a snapshot has to have the timestamp of the build", registry.ErrInvalid)
@@ -156,7 +156,7 @@ func (m *metadata) build(a address) (build, error) {
 	s := m.Versioning.Snapshot
 	b, ok := parseBuild(build{strings.TrimSuffix(a.version, snapshotSuffix), s.Timestamp, s.BuildNumber}.version())
 	if !ok {
-		return build{}, fmt.Errorf("%w: timestamp %q and build number %q are none of a build", registry.ErrInvalid, clip(s.Timestamp), clip(s.BuildNumber))
+		return build{}, fmt.Errorf("%w: timestamp %q and build number %q are none of a build", registry.ErrInvalid, registry.Clip(s.Timestamp), registry.Clip(s.BuildNumber))
 	}
 	return b, nil
 }

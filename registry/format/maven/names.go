@@ -43,7 +43,7 @@ func checkName(what, part, whole string) error {
 		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || isDigit(c) || c == '.' || c == '-' || c == '_'
 	}
 	if !ok {
-		return fmt.Errorf("%w: %s %q", registry.ErrInvalid, what, clip(whole))
+		return fmt.Errorf("%w: %s %q", registry.ErrInvalid, what, registry.Clip(whole))
 	}
 	return nil
 }
@@ -61,18 +61,9 @@ func checkFile(what, s string) error {
 		ok = s[i] > ' ' && s[i] < 0x7f && !strings.ContainsRune(`\/:"<>|?*[](){},%`+"`", rune(s[i]))
 	}
 	if !ok {
-		return fmt.Errorf("%w: %s %q", registry.ErrInvalid, what, clip(s))
+		return fmt.Errorf("%w: %s %q", registry.ErrInvalid, what, registry.Clip(s))
 	}
 	return nil
-}
-
-// clip bounds what a client wrote before it is written into an error.
-func clip(s string) string {
-	const limit = 100
-	if len(s) > limit {
-		return strings.ToValidUTF8(s[:limit], "") + "…"
-	}
-	return s
 }
 
 // coordinates is how people write a package.

@@ -112,7 +112,7 @@ func remotePlugins(id registry.PackageID, m *metadata) (*format.RemotePackage, e
 			continue
 		}
 		seen[p.Prefix] = true
-		p.Name = clip(p.Name)
+		p.Name = registry.Clip(p.Name)
 		document, err := json.Marshal(p)
 		if err != nil {
 			return nil, err

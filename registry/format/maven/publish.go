@@ -128,7 +128,7 @@ func putChecksum(w http.ResponseWriter, r *http.Request, repo format.Repository,
 		return err
 	}
 	if !matches {
-		return fmt.Errorf("%w: the %s of %s is %s, and not %q", registry.ErrInvalid, a.checksum, a.file, want, clip(string(said)))
+		return fmt.Errorf("%w: the %s of %s is %s, and not %q", registry.ErrInvalid, a.checksum, a.file, want, registry.Clip(string(said)))
 	}
 	return created(w, true)
 }

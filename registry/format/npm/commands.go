@@ -31,12 +31,12 @@ func refusal(command string) string {
 	case "unpublish":
 		return `npm unpublish: delete versions with "aws codeartifact delete-package-versions", or hide them with "aws codeartifact update-package-versions-status"`
 	}
-	return "npm " + clip(command)
+	return "npm " + registry.Clip(command)
 }
 
 // refuse is the error for a command. Clients that say which command they run (npm does) are believed if the table has it.
 func refuse(r *http.Request, command string) error {
-	if said := r.Header.Get("Npm-Command"); said != "" && refusal(said) != "npm "+clip(said) {
+	if said := r.Header.Get("Npm-Command"); said != "" && refusal(said) != "npm "+registry.Clip(said) {
 		command = said
 	}
 	return fmt.Errorf("%w: %s", registry.ErrUnsupported, refusal(command))

@@ -140,7 +140,7 @@ func TestDistTags(t *testing.T) {
 	for _, s := range steps {
 		w := do(t, repo, s.method, s.path, strings.NewReader(s.body))
 		if w.Code != s.status || (w.Header().Get("Npm-Notice") != "") != s.notice {
-			t.Errorf("%s %s %s: %d %s, notice %q", s.method, clip(s.path), s.body, w.Code, w.Body, w.Header().Get("Npm-Notice"))
+			t.Errorf("%s %s %s: %d %s, notice %q", s.method, registry.Clip(s.path), s.body, w.Code, w.Body, w.Header().Get("Npm-Notice"))
 		}
 		if s.tags != "" {
 			if got := do(t, repo, "GET", base, nil).Body.String(); got != s.tags {

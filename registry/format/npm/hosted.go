@@ -22,10 +22,10 @@ func hostedManifest(id registry.PackageID, key string, tarball format.Staged, c 
 	}
 	name, ver := text(member(got.manifest, "name")), text(member(got.manifest, "version"))
 	if strings.TrimSpace(name) != fullName(id) {
-		return manifest{}, "", fmt.Errorf("%w: package.json in the tarball names %q and the request %s", registry.ErrInvalid, clip(name), fullName(id))
+		return manifest{}, "", fmt.Errorf("%w: package.json in the tarball names %q and the request %s", registry.ErrInvalid, registry.Clip(name), fullName(id))
 	}
 	if k, err := (names{}).Version(ver); err != nil || k != key {
-		return manifest{}, "", fmt.Errorf("%w: package.json in the tarball has version %q and the request %s", registry.ErrInvalid, clip(ver), key)
+		return manifest{}, "", fmt.Errorf("%w: package.json in the tarball has version %q and the request %s", registry.ErrInvalid, registry.Clip(ver), key)
 	}
 	b := manifestBuilder{id: id, contents: got}
 	b.core.text("name", fullName(id))

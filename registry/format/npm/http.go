@@ -43,7 +43,7 @@ func requestBody(w http.ResponseWriter, r *http.Request, limit int64) (io.Reader
 		}
 		return &cappedBody{r: &decoded{zr, src}, limit: limit, left: limit}, nil
 	default:
-		return nil, fmt.Errorf("%w: requests in the content encoding %q are not read", registry.ErrInvalid, clip(coding))
+		return nil, fmt.Errorf("%w: requests in the content encoding %q are not read", registry.ErrInvalid, registry.Clip(coding))
 	}
 }
 

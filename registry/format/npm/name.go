@@ -43,7 +43,7 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 func (names) Version(raw string) (string, error) {
 	v, ok := cleanVersion(raw)
 	if !ok {
-		return "", fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return v.Key(), nil
 }
@@ -53,7 +53,7 @@ func (names) Asset(raw string) (string, error) {
 	if raw == "" || len(raw) > 512 || raw == "." || raw == ".." || strings.ContainsFunc(raw, func(r rune) bool {
 		return r <= ' ' || r == '/' || r == '\\' || r > '~'
 	}) {
-		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return raw, nil
 }
@@ -86,7 +86,7 @@ func parseName(full string) (registry.PackageID, error) {
 	if scope, ok := strings.CutPrefix(full, "@"); ok {
 		namespace, name, found := strings.Cut(scope, "/")
 		if !found || namespace == "" {
-			return registry.PackageID{}, fmt.Errorf("%w: %q is not a package name", registry.ErrInvalid, clip(full))
+			return registry.PackageID{}, fmt.Errorf("%w: %q is not a package name", registry.ErrInvalid, registry.Clip(full))
 		}
 		return names{}.Package(namespace, name)
 	}
@@ -123,7 +123,7 @@ func checkNew(id registry.PackageID) error {
 // checkTag refuses tags that no client could ask for.
 func checkTag(tag string) error {
 	if tag == "" || len(tag) > maxName || !isName(tag) || tag == "__proto__" {
-		return fmt.Errorf("%w: %q is not a tag: use letters, digits, \"-\", \"_\" and \".\"", registry.ErrInvalid, clip(tag))
+		return fmt.Errorf("%w: %q is not a tag: use letters, digits, \"-\", \"_\" and \".\"", registry.ErrInvalid, registry.Clip(tag))
 	}
 	if isRange(tag) {
 		return fmt.Errorf("%w: the tag %q reads as a range of versions, so that no client would look it up", registry.ErrInvalid, tag)
@@ -139,12 +139,4 @@ func tarballName(id registry.PackageID, display string) string {
 // tarballPath is the address below the repository. Clients compare it with what they expect: the scope stays unescaped.
 func tarballPath(id registry.PackageID, display string) string {
 	return fullName(id) + "/-/" + tarballName(id, display)
-}
-
-// clip shortens what a client sent for a message.
-func clip(s string) string {
-	if len(s) > 100 {
-		return strings.ToValidUTF8(s[:100], "") + "…"
-	}
-	return s
 }

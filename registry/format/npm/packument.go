@@ -143,7 +143,7 @@ func renderVersion(view *format.PackageView, spec string) (*format.Rendered, err
 	}
 	i, ok := p.byKey[key]
 	if !ok {
-		return nil, fmt.Errorf("%w: version not found: %s", registry.ErrNotFound, clip(spec))
+		return nil, fmt.Errorf("%w: version not found: %s", registry.ErrNotFound, registry.Clip(spec))
 	}
 	return &format.Rendered{ContentType: fullType, Body: p.appendVersion(nil, i, true), Modified: p.modified()}, nil
 }

@@ -241,7 +241,7 @@ func TestLargeManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got.more) != `{"license":"MIT","description":"d"}` || string(got.page) != "{}" {
-		t.Errorf("more %s, page %s", clip(string(got.more)), got.page)
+		t.Errorf("more %s, page %s", registry.Clip(string(got.more)), got.page)
 	}
 	m.core = []byte(`{"dependencies":` + big + `}`)
 	if got, err = decodeManifest(m.encode()); err != nil || !bytes.Equal(got.core, m.core) || string(got.more) != "{}" {

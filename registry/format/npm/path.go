@@ -83,7 +83,7 @@ func split(rest string) ([]string, error) {
 		}
 		bad := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '%' || r == '�' }
 		if u == "" || u == "." || u == ".." || strings.ContainsFunc(u, bad) {
-			return nil, fmt.Errorf("%w: the address has a segment %q", registry.ErrInvalid, clip(u))
+			return nil, fmt.Errorf("%w: the address has a segment %q", registry.ErrInvalid, registry.Clip(u))
 		}
 		segments[i] = u
 	}
@@ -95,7 +95,7 @@ func cutName(segments []string) (registry.PackageID, []string, error) {
 	full, segments := segments[0], segments[1:]
 	if full[0] == '@' && !strings.Contains(full, "/") {
 		if len(segments) == 0 {
-			return registry.PackageID{}, nil, fmt.Errorf("%w: %q is a scope, not a package", registry.ErrNotFound, clip(full))
+			return registry.PackageID{}, nil, fmt.Errorf("%w: %q is a scope, not a package", registry.ErrNotFound, registry.Clip(full))
 		}
 		full, segments = full+"/"+segments[0], segments[1:]
 	}
@@ -122,7 +122,7 @@ func parseFile(a address, segments []string) (address, error) {
 	}
 	raw, ok := strings.CutPrefix(file, a.id.Name+"-")
 	if !ok {
-		return address{}, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, fullName(a.id), clip(file))
+		return address{}, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, fullName(a.id), registry.Clip(file))
 	}
 	for _, ext := range []string{tarballExtension, provenanceExtension} {
 		display, found := strings.CutSuffix(raw, ext)
@@ -131,7 +131,7 @@ func parseFile(a address, segments []string) (address, error) {
 			return a, nil
 		}
 	}
-	return address{}, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, fullName(a.id), clip(file))
+	return address{}, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, fullName(a.id), registry.Clip(file))
 }
 
 // parseAPI reads what follows "-/".

@@ -93,7 +93,7 @@ func TestParsePathRefuses(t *testing.T) {
 	}
 	for in, want := range tests {
 		if got, err := parsePath(in); !errors.Is(err, want) {
-			t.Errorf("parsePath(%q) = %+v, %v; want %v", clip(in), got, err, want)
+			t.Errorf("parsePath(%q) = %+v, %v; want %v", registry.Clip(in), got, err, want)
 		}
 	}
 }
@@ -155,7 +155,7 @@ func TestNames(t *testing.T) {
 	}
 	for tag, want := range map[string]bool{"latest": true, "next-1": true, "1.x": false, "": false, "a/b": false, "a%b": false, "__proto__": false, strings.Repeat("t", 300): false} {
 		if err := checkTag(tag); (err == nil) != want {
-			t.Errorf("checkTag(%q) = %v", clip(tag), err)
+			t.Errorf("checkTag(%q) = %v", registry.Clip(tag), err)
 		}
 	}
 	for name, want := range map[string]bool{"a-1.0.0.tgz": true, "a-1.0.0+b.tgz": true, "..": false, "a/b": false, `a\b`: false, "": false, "a b": false, "ä": false} {

@@ -55,7 +55,7 @@ func publication(id registry.PackageID, u *upload) (*format.Publication, error) 
 		return nil, err
 	}
 	if u.name != fullName(id) {
-		return nil, fmt.Errorf("%w: the address names %s and the request %q", registry.ErrInvalid, fullName(id), clip(u.name))
+		return nil, fmt.Errorf("%w: the address names %s and the request %q", registry.ErrInvalid, fullName(id), registry.Clip(u.name))
 	}
 	if len(u.versions) != 1 {
 		return nil, fmt.Errorf("%w: the request has %d versions; publish exactly one", registry.ErrInvalid, len(u.versions))
@@ -66,7 +66,7 @@ func publication(id registry.PackageID, u *upload) (*format.Publication, error) 
 		return nil, err
 	}
 	if k, err := (names{}).Version(c.version); err != nil || k != key || c.name != fullName(id) {
-		return nil, fmt.Errorf("%w: the version %q in the request says that it is %q of %q", registry.ErrInvalid, clip(c.key), clip(c.version), clip(c.name))
+		return nil, fmt.Errorf("%w: the version %q in the request says that it is %q of %q", registry.ErrInvalid, registry.Clip(c.key), registry.Clip(c.version), registry.Clip(c.name))
 	}
 	if u.length >= 0 && u.length != u.tarball.Size() {
 		return nil, fmt.Errorf("%w: the tarball has %d bytes and the request says %d", registry.ErrInvalid, u.tarball.Size(), u.length)
@@ -115,7 +115,7 @@ func publishTags(asked map[string]string, key string) (map[string]string, error)
 			return nil, err
 		}
 		if k, err := (names{}).Version(raw); err != nil || k != key {
-			return nil, fmt.Errorf("%w: the tag %q names %q, which is not the version that is published", registry.ErrInvalid, tag, clip(raw))
+			return nil, fmt.Errorf("%w: the tag %q names %q, which is not the version that is published", registry.ErrInvalid, tag, registry.Clip(raw))
 		}
 		out[tag] = key
 	}

@@ -35,15 +35,7 @@ func (f Format) Asset(ctx context.Context, src format.Source, id registry.Versio
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range p.Versions {
-		if v.ID.Version != id.Version {
-			continue
-		}
-		if a := v.Asset(name); a != nil {
-			return &format.RemoteAsset{URL: a.Source, Size: a.Size, Want: a.Digests, Info: a.Info}, nil
-		}
-	}
-	return nil, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, id, clip(name))
+	return p.Asset(id, name)
 }
 
 // parsePackument reads an upstream's packument of id, which came from address. A packument of another package is ErrInvalid. Entries
@@ -55,7 +47,7 @@ func parsePackument(id registry.PackageID, body []byte, address string) (*format
 	}
 	doc := lastMembers(body)
 	if name := text(doc.get("name")); name != fullName(id) {
-		return nil, fmt.Errorf("%w: it is one of %q", registry.ErrInvalid, clip(name))
+		return nil, fmt.Errorf("%w: it is one of %q", registry.ErrInvalid, registry.Clip(name))
 	}
 	base, err := url.Parse(address)
 	if err != nil {

@@ -88,7 +88,7 @@ func removal(r *http.Request, repo format.Repository, a address) (map[string]str
 		return nil, nil, err
 	}
 	if own == nil || own.Tags[a.spec] == "" {
-		return nil, nil, fmt.Errorf("%w: %s has no tag %q in this repository itself", registry.ErrNotFound, fullName(a.id), clip(a.spec))
+		return nil, nil, fmt.Errorf("%w: %s has no tag %q in this repository itself", registry.ErrNotFound, fullName(a.id), registry.Clip(a.spec))
 	}
 	return nil, []string{a.spec}, nil
 }

@@ -110,7 +110,7 @@ func walkTar(unpacked io.Reader, src *archive.Source, fn func(name string, h *ta
 // checkEntry returns the name that an entry is unpacked under, "" for none.
 func checkEntry(h *tar.Header) (string, error) {
 	refuse := func(why string) (string, error) {
-		return "", fmt.Errorf("%w: the tarball's entry %q %s", registry.ErrInvalid, clip(h.Name), why)
+		return "", fmt.Errorf("%w: the tarball's entry %q %s", registry.ErrInvalid, registry.Clip(h.Name), why)
 	}
 	if archive.AmbiguousSize(h) {
 		return refuse("has a size that clients read differently")

@@ -59,7 +59,7 @@ func readUpload(ctx context.Context, repo format.Publisher, id registry.PackageI
 	s := newJSONStream(body, maxBeside)
 	err := s.object(func(key string) error {
 		if u.members[key] {
-			return fmt.Errorf("%w: the request has %q twice", registry.ErrInvalid, clip(key))
+			return fmt.Errorf("%w: the request has %q twice", registry.ErrInvalid, registry.Clip(key))
 		}
 		u.members[key] = true
 		switch key {
@@ -120,7 +120,7 @@ func (u *upload) addAttachment(ctx context.Context, repo format.Publisher, id re
 	case strings.HasSuffix(file, provenanceExtension):
 		target = &u.provenance
 	default:
-		return fmt.Errorf("%w: the attachment %q is neither a tarball nor a provenance bundle", registry.ErrInvalid, clip(file))
+		return fmt.Errorf("%w: the attachment %q is neither a tarball nor a provenance bundle", registry.ErrInvalid, registry.Clip(file))
 	}
 	return s.object(func(key string) error {
 		if key != "data" {

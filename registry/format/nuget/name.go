@@ -32,7 +32,7 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 	}
 	if !isID(name) {
 		return registry.PackageID{}, fmt.Errorf("%w: %q is not a package id: at most %d letters, digits and \"_\", with single \"-\" and \".\" between them",
-			registry.ErrInvalid, clip(name), maxID)
+			registry.ErrInvalid, registry.Clip(name), maxID)
 	}
 	return registry.PackageID{Format: Name, Name: strings.ToLower(name)}, nil
 }
@@ -70,7 +70,7 @@ func (names) Asset(raw string) (string, error) {
 	if raw == "" || len(raw) > 512 || raw == "." || raw == ".." || strings.ContainsFunc(raw, func(r rune) bool {
 		return r <= ' ' || r == '/' || r == '\\' || r > '~'
 	}) {
-		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return raw, nil
 }
@@ -93,13 +93,4 @@ func (names) Compare(a, b string) int {
 // assetName is the file of a version (user guide, "NuGet package name, version, and asset name normalization").
 func assetName(id registry.VersionID, extension string) string {
 	return id.Package.Name + "." + id.Version + extension
-}
-
-// clip bounds what a message repeats of somebody's words.
-func clip(s string) string {
-	const limit = 100
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
 }

@@ -48,13 +48,13 @@ func openArchive(r io.ReaderAt, size int64) (*archive, error) {
 	for _, f := range z.File {
 		path, ok := cleanPath(f.Name)
 		if !ok {
-			return nil, badArchive("has an entry named %q, which would leave the folder it is unpacked to", clip(f.Name))
+			return nil, badArchive("has an entry named %q, which would leave the folder it is unpacked to", registry.Clip(f.Name))
 		}
 		if path == "" {
 			continue
 		}
 		if a.files[path] != nil {
-			return nil, badArchive("has the entry %q twice", clip(f.Name))
+			return nil, badArchive("has the entry %q twice", registry.Clip(f.Name))
 		}
 		a.files[path] = f
 		if strings.HasSuffix(path, nuspecExtension) && !strings.Contains(path, "/") {
@@ -94,19 +94,19 @@ func safe(path string) bool {
 // read unpacks one file of at most limit bytes.
 func (a *archive) read(f *zip.File, limit int64) ([]byte, error) {
 	if f.UncompressedSize64 > uint64(limit) {
-		return nil, badArchive("has %d bytes of %q, at most %d are read", f.UncompressedSize64, clip(f.Name), limit)
+		return nil, badArchive("has %d bytes of %q, at most %d are read", f.UncompressedSize64, registry.Clip(f.Name), limit)
 	}
 	rc, err := f.Open()
 	if err != nil {
-		return nil, badArchive("has %q in a form that is not read: %v", clip(f.Name), err)
+		return nil, badArchive("has %q in a form that is not read: %v", registry.Clip(f.Name), err)
 	}
 	defer rc.Close()
 	b, err := io.ReadAll(io.LimitReader(rc, limit+1))
 	if err != nil {
-		return nil, badArchive("has a damaged entry %q: %v", clip(f.Name), err)
+		return nil, badArchive("has a damaged entry %q: %v", registry.Clip(f.Name), err)
 	}
 	if int64(len(b)) > limit {
-		return nil, badArchive("has more bytes of %q than it says", clip(f.Name))
+		return nil, badArchive("has more bytes of %q than it says", registry.Clip(f.Name))
 	}
 	return b, nil
 }

@@ -124,7 +124,7 @@ func (s *nuspec) groups() ([]dependencyGroup, error) {
 			}
 			id := text(d.ID)
 			if !isID(id) {
-				return fmt.Errorf("%w: %q is not the id of a dependency", registry.ErrInvalid, clip(id))
+				return fmt.Errorf("%w: %q is not the id of a dependency", registry.ErrInvalid, registry.Clip(id))
 			}
 			r, err := parseRange(d.Version)
 			if err != nil {

@@ -133,13 +133,13 @@ func parse(resource string, s []string) (*target, error) {
 func identified(t target, id, version string) (*target, error) {
 	var err error
 	if t.id, err = (names{}).Package("", id); err != nil {
-		return nil, fmt.Errorf("%w: %q is not a package id", registry.ErrNotFound, clip(id))
+		return nil, fmt.Errorf("%w: %q is not a package id", registry.ErrNotFound, registry.Clip(id))
 	}
 	if version == "" {
 		return &t, nil
 	}
 	if t.version, err = (names{}).Version(version); err != nil {
-		return nil, fmt.Errorf("%w: %q is not a NuGet version", registry.ErrNotFound, clip(version))
+		return nil, fmt.Errorf("%w: %q is not a NuGet version", registry.ErrNotFound, registry.Clip(version))
 	}
 	return &t, nil
 }

@@ -17,7 +17,7 @@ type version struct {
 }
 
 func badVersion(s string) error {
-	return fmt.Errorf("%w: %q is not a NuGet version such as 1.2.3, 1.2.3.4 or 1.2.3-beta.1", registry.ErrInvalid, clip(s))
+	return fmt.Errorf("%w: %q is not a NuGet version such as 1.2.3, 1.2.3.4 or 1.2.3-beta.1", registry.ErrInvalid, registry.Clip(s))
 }
 
 // parseVersion reads what NuGetVersion.Parse reads, without its white space.
@@ -47,7 +47,7 @@ func parseVersion(s string) (version, error) {
 		v.numbers[i] = int32(n)
 	}
 	if len(v.key()) > maxVersion {
-		return version{}, fmt.Errorf("%w: the version %q has more than %d characters", registry.ErrInvalid, clip(s), maxVersion)
+		return version{}, fmt.Errorf("%w: the version %q has more than %d characters", registry.ErrInvalid, registry.Clip(s), maxVersion)
 	}
 	return v, nil
 }
@@ -141,7 +141,7 @@ type versionRange struct {
 
 // parseRange reads a range of a package; floating ones are for projects only. "" is any version.
 func parseRange(s string) (versionRange, error) {
-	bad := fmt.Errorf("%w: %q is not a range of versions such as 1.0 or [1.0,2.0)", registry.ErrInvalid, clip(s))
+	bad := fmt.Errorf("%w: %q is not a range of versions such as 1.0 or [1.0,2.0)", registry.ErrInvalid, registry.Clip(s))
 	s = strings.TrimSpace(s)
 	if len(s) > 4*maxVersion {
 		return versionRange{}, bad

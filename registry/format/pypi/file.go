@@ -111,17 +111,17 @@ func cutVersion(rest string) string {
 // whose metadata can be read.
 func checkUpload(project, file string) (fileName, error) {
 	if !isFile(file) {
-		return fileName{}, fmt.Errorf("%w: %q is not a file name", registry.ErrInvalid, clip(file))
+		return fileName{}, fmt.Errorf("%w: %q is not a file name", registry.ErrInvalid, registry.Clip(file))
 	}
 	_, ext, k := cutExtension(file)
 	switch {
 	case k == wheel, ext == ".tar.gz", ext == ".tgz", ext == ".zip":
 	default:
-		return fileName{}, fmt.Errorf("%w: %q is neither a wheel (.whl) nor a source archive (.tar.gz, .zip)", registry.ErrInvalid, clip(file))
+		return fileName{}, fmt.Errorf("%w: %q is neither a wheel (.whl) nor a source archive (.tar.gz, .zip)", registry.ErrInvalid, registry.Clip(file))
 	}
 	f, ok := parseFileName(project, file)
 	if !ok {
-		return fileName{}, fmt.Errorf("%w: %q is not the name of a file of %s", registry.ErrInvalid, clip(file), project)
+		return fileName{}, fmt.Errorf("%w: %q is not the name of a file of %s", registry.ErrInvalid, registry.Clip(file), project)
 	}
 	return f, nil
 }

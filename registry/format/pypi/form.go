@@ -134,7 +134,7 @@ func (u *upload) read(ctx context.Context, repo format.Publisher, part *multipar
 	case len(b) > maxFile:
 		return fmt.Errorf("%w: the field %q of the form is too long", registry.ErrInvalid, field)
 	case *target != "" && *target != value:
-		return fmt.Errorf("%w: the form has the field %q twice, with %q and %q", registry.ErrInvalid, field, clip(*target), clip(value))
+		return fmt.Errorf("%w: the form has the field %q twice, with %q and %q", registry.ErrInvalid, field, registry.Clip(*target), registry.Clip(value))
 	}
 	*target = value
 	return nil
@@ -185,7 +185,7 @@ func (u *upload) readFile(ctx context.Context, repo format.Publisher, part *mult
 	}
 	u.file = params["filename"]
 	if !isFile(u.file) {
-		return fmt.Errorf("%w: %q is not a file name", registry.ErrInvalid, clip(u.file))
+		return fmt.Errorf("%w: %q is not a file name", registry.ErrInvalid, registry.Clip(u.file))
 	}
 	var hint registry.PackageID
 	if u.name != "" {
@@ -207,9 +207,9 @@ func isFilePart(part *multipart.Part) bool {
 func (u *upload) check() error {
 	switch {
 	case u.action != actionUpload:
-		return fmt.Errorf("%w: the form asks for %q; this address takes uploads (\":action\" %q)", registry.ErrInvalid, clip(u.action), actionUpload)
+		return fmt.Errorf("%w: the form asks for %q; this address takes uploads (\":action\" %q)", registry.ErrInvalid, registry.Clip(u.action), actionUpload)
 	case u.protocol != "" && u.protocol != "1":
-		return fmt.Errorf("%w: protocol_version %q; this is version 1", registry.ErrInvalid, clip(u.protocol))
+		return fmt.Errorf("%w: protocol_version %q; this is version 1", registry.ErrInvalid, registry.Clip(u.protocol))
 	case u.staged == nil:
 		return fmt.Errorf("%w: the form has no file: the field \"content\" is missing", registry.ErrInvalid)
 	case u.name == "" || u.version == "":

@@ -29,7 +29,7 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 	}
 	if len(name) > maxName || !isName(name) {
 		return registry.PackageID{}, fmt.Errorf("%w: %q is not a project name: letters, digits, \".\", \"-\" and \"_\", with a letter or digit at both ends",
-			registry.ErrInvalid, clip(name))
+			registry.ErrInvalid, registry.Clip(name))
 	}
 	return registry.PackageID{Format: Name, Name: normalised(name)}, nil
 }
@@ -42,7 +42,7 @@ func (names) Version(raw string) (string, error) {
 		return v.key(), nil
 	}
 	if raw == "" || len(raw) > maxVersion || strings.ContainsFunc(raw, func(r rune) bool { return !isAlnum(r) && !strings.ContainsRune("._-+!", r) }) || strings.Trim(raw, ".") == "" {
-		return "", fmt.Errorf("%w: %q is not a version", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not a version", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return strings.ToLower(raw), nil
 }
@@ -50,7 +50,7 @@ func (names) Version(raw string) (string, error) {
 // Asset accepts file names.
 func (names) Asset(raw string) (string, error) {
 	if !isFile(raw) {
-		return "", fmt.Errorf("%w: %q is not a file name", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not a file name", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return raw, nil
 }
@@ -114,12 +114,4 @@ func isFile(s string) bool {
 		return false
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/\"'<>%?#`, r) })
-}
-
-// clip bounds text of a client's own making in messages.
-func clip(s string) string {
-	if len(s) > 100 {
-		return strings.ToValidUTF8(s[:100], "") + "…"
-	}
-	return s
 }

@@ -27,7 +27,7 @@ func (f Format) publish(w http.ResponseWriter, r *http.Request, repo format.Repo
 	}
 	p, m, err := publication(u, f.now())
 	if err != nil {
-		return fmt.Errorf("upload of %s: %w", clip(u.file), err)
+		return fmt.Errorf("upload of %s: %w", registry.Clip(u.file), err)
 	}
 	if m != nil {
 		side, err := repo.Stage(r.Context(), p.ID.Package, bytes.NewReader(m))
@@ -81,15 +81,15 @@ func publication(u *upload, now time.Time) (p *format.Publication, metadata []by
 		return nil, nil, err
 	}
 	if own, err := (names{}).Package("", name); err != nil || own != id {
-		return nil, nil, fmt.Errorf("%w: the form is for %s, and the metadata in the file for %q", registry.ErrInvalid, id.Name, clip(name))
+		return nil, nil, fmt.Errorf("%w: the form is for %s, and the metadata in the file for %q", registry.ErrInvalid, id.Name, registry.Clip(name))
 	}
 	v, ok := parseVersion(text)
 	if !ok {
-		return nil, nil, fmt.Errorf("%w: %q in the metadata of the file is not a version by PEP 440", registry.ErrInvalid, clip(text))
+		return nil, nil, fmt.Errorf("%w: %q in the metadata of the file is not a version by PEP 440", registry.ErrInvalid, registry.Clip(text))
 	}
 	for _, said := range []struct{ where, version string }{{"form", u.version}, {"file name", f.version}} {
 		if !sameVersion(said.version, text) {
-			return nil, nil, fmt.Errorf("%w: the %s says version %q, and the metadata in the file %q", registry.ErrInvalid, said.where, clip(said.version), clip(text))
+			return nil, nil, fmt.Errorf("%w: the %s says version %q, and the metadata in the file %q", registry.ErrInvalid, said.where, registry.Clip(said.version), registry.Clip(text))
 		}
 	}
 	at := now.UTC().Truncate(time.Microsecond)
@@ -110,7 +110,7 @@ func checkKind(said string, k kind) error {
 	if said == "" || said == "bdist_wheel" && k == wheel || said == "sdist" && k == source {
 		return nil
 	}
-	return fmt.Errorf("%w: filetype %q does not go with the name of the file", registry.ErrInvalid, clip(said))
+	return fmt.Errorf("%w: filetype %q does not go with the name of the file", registry.ErrInvalid, registry.Clip(said))
 }
 
 // readMetadata checks a file and reads its core metadata, byte for byte.

@@ -60,15 +60,7 @@ func (f Format) Asset(ctx context.Context, src format.Source, id registry.Versio
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range p.Versions {
-		if v.ID.Version != id.Version {
-			continue
-		}
-		if a := v.Asset(name); a != nil {
-			return &format.RemoteAsset{URL: a.Source, Size: a.Size, Want: a.Digests, Info: a.Info, Hidden: !a.Listed}, nil
-		}
-	}
-	return nil, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, id, clip(name))
+	return p.Asset(id, name)
 }
 
 // parsePage reads a page of a project, which came from address.
@@ -87,7 +79,7 @@ func parsePage(contentType string, body []byte, address string) ([]remoteFile, e
 func checkVersion(v string) error {
 	major, _, _ := strings.Cut(strings.TrimSpace(v), ".")
 	if major != "1" {
-		return fmt.Errorf("%w: the page is of version %q of the simple API, and only 1 is known", registry.ErrInvalid, clip(v))
+		return fmt.Errorf("%w: the page is of version %q of the simple API, and only 1 is known", registry.ErrInvalid, registry.Clip(v))
 	}
 	return nil
 }

@@ -22,20 +22,20 @@ func (s *sourceTree) add(name string) error {
 		return nil // the folder that everything is in
 	}
 	if !safePath(trimmed) {
-		return fmt.Errorf("%w: the source archive has an entry named %q", registry.ErrInvalid, clip(name))
+		return fmt.Errorf("%w: the source archive has an entry named %q", registry.ErrInvalid, registry.Clip(name))
 	}
 	top, _, _ := strings.Cut(trimmed, "/")
 	if s.top == "" {
 		s.top = top
 	}
 	if top != s.top {
-		return fmt.Errorf("%w: the source archive has more than one folder at its top: %q and %q", registry.ErrInvalid, clip(s.top), clip(top))
+		return fmt.Errorf("%w: the source archive has more than one folder at its top: %q and %q", registry.ErrInvalid, registry.Clip(s.top), registry.Clip(top))
 	}
 	return nil
 }
 
 func errNoPackageInfo(top string) error {
-	return fmt.Errorf("%w: the source archive has no %s/PKG-INFO", registry.ErrInvalid, clip(top))
+	return fmt.Errorf("%w: the source archive has no %s/PKG-INFO", registry.ErrInvalid, registry.Clip(top))
 }
 
 // sourceMetadata checks a source archive and returns its PKG-INFO. extension says how it is packed.
@@ -117,14 +117,14 @@ func checkTar(h *tar.Header) error {
 		}
 		target = path.Clean(target)
 		if path.IsAbs(h.Linkname) || target == ".." || strings.HasPrefix(target, "../") || strings.Contains(target, `\`) {
-			return fmt.Errorf("%w: the source archive has the link %q to %q", registry.ErrInvalid, clip(h.Name), clip(h.Linkname))
+			return fmt.Errorf("%w: the source archive has the link %q to %q", registry.ErrInvalid, registry.Clip(h.Name), registry.Clip(h.Linkname))
 		}
 	default:
-		return fmt.Errorf("%w: the source archive has %q, which is neither file nor folder nor link", registry.ErrInvalid, clip(h.Name))
+		return fmt.Errorf("%w: the source archive has %q, which is neither file nor folder nor link", registry.ErrInvalid, registry.Clip(h.Name))
 	}
 	for key := range h.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse") {
-			return fmt.Errorf("%w: the source archive has the sparse file %q", registry.ErrInvalid, clip(h.Name))
+			return fmt.Errorf("%w: the source archive has the sparse file %q", registry.ErrInvalid, registry.Clip(h.Name))
 		}
 	}
 	return nil

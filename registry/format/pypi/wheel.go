@@ -13,7 +13,7 @@ import (
 // read unpacks one entry of at most limit bytes.
 func (a *zipFile) read(e *zipEntry, limit int64) ([]byte, error) {
 	if e.size > uint64(limit) {
-		return nil, fmt.Errorf("%w: %q in the archive has more than %d MB", registry.ErrInvalid, clip(e.name), limit>>20)
+		return nil, fmt.Errorf("%w: %q in the archive has more than %d MB", registry.ErrInvalid, registry.Clip(e.name), limit>>20)
 	}
 	var r io.Reader = io.NewSectionReader(a.r, e.data, int64(e.packed))
 	if e.method == deflated {
@@ -23,7 +23,7 @@ func (a *zipFile) read(e *zipEntry, limit int64) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(r, int64(e.size)+1))
 	if err != nil || uint64(len(b)) != e.size || crc32.ChecksumIEEE(b) != e.crc {
-		return nil, badZip("is damaged at %q", clip(e.name))
+		return nil, badZip("is damaged at %q", registry.Clip(e.name))
 	}
 	return b, nil
 }
@@ -52,7 +52,7 @@ func wheelMetadata(r io.ReaderAt, size int64, f fileName) ([]byte, error) {
 			continue
 		}
 		if folder != "" {
-			return nil, fmt.Errorf("%w: the wheel has the metadata folders %q and %q, and tools differ in which one they take", registry.ErrInvalid, clip(folder), clip(top))
+			return nil, fmt.Errorf("%w: the wheel has the metadata folders %q and %q, and tools differ in which one they take", registry.ErrInvalid, registry.Clip(folder), registry.Clip(top))
 		}
 		folder = top
 	}
@@ -62,11 +62,11 @@ func wheelMetadata(r io.ReaderAt, size int64, f fileName) ([]byte, error) {
 	}
 	name, version, _ := strings.Cut(stem, "-")
 	if normalised(name) != normalised(f.name) || !sameVersion(version, f.version) {
-		return nil, fmt.Errorf("%w: the wheel is named %s %s, and its metadata folder %q", registry.ErrInvalid, f.name, f.version, clip(folder))
+		return nil, fmt.Errorf("%w: the wheel is named %s %s, and its metadata folder %q", registry.ErrInvalid, f.name, f.version, registry.Clip(folder))
 	}
 	for _, file := range []string{"METADATA", "WHEEL", "RECORD"} {
 		if a.entry(folder+"/"+file) == nil {
-			return nil, fmt.Errorf("%w: the wheel has no %s/%s", registry.ErrInvalid, clip(folder), file)
+			return nil, fmt.Errorf("%w: the wheel has no %s/%s", registry.ErrInvalid, registry.Clip(folder), file)
 		}
 	}
 	return a.read(a.entry(folder+"/METADATA"), maxMetadata)

@@ -191,20 +191,20 @@ func (e *zipEntry) extra(b []byte, values ...*uint64) error {
 	for len(b) >= 4 {
 		id, n := le.Uint16(b), int(le.Uint16(b[2:]))
 		if len(b) < 4+n {
-			return badZip("has a damaged extra field at %q", clip(e.name))
+			return badZip("has a damaged extra field at %q", registry.Clip(e.name))
 		}
 		f := b[4 : 4+n]
 		b = b[4+n:]
 		switch id {
 		case extraUnicodePath:
-			return badZip("gives %q a second name", clip(e.name))
+			return badZip("gives %q a second name", registry.Clip(e.name))
 		case extraZip64:
 			for _, v := range values {
 				if *v != math.MaxUint32 {
 					continue
 				}
 				if len(f) < 8 {
-					return badZip("has a damaged extra field at %q", clip(e.name))
+					return badZip("has a damaged extra field at %q", registry.Clip(e.name))
 				}
 				*v, f = le.Uint64(f), f[8:]
 			}
@@ -218,17 +218,17 @@ func (e *zipEntry) checkForm() error {
 	name := e.name
 	switch {
 	case e.flags&flagEncrypted != 0:
-		return badZip("has the encrypted entry %q", clip(name))
+		return badZip("has the encrypted entry %q", registry.Clip(name))
 	case e.method != stored && e.method != deflated:
-		return badZip("compresses %q in a way that is not stored or deflate", clip(name))
+		return badZip("compresses %q in a way that is not stored or deflate", registry.Clip(name))
 	case e.method == stored && e.packed != e.size:
-		return badZip("has two sizes for %q", clip(name))
+		return badZip("has two sizes for %q", registry.Clip(name))
 	case !safePath(strings.TrimSuffix(name, "/")):
-		return badZip("has an entry named %q", clip(name))
+		return badZip("has an entry named %q", registry.Clip(name))
 	case e.flags&flagUTF8 == 0 && strings.ContainsFunc(name, func(r rune) bool { return r > '~' }):
-		return badZip("has the entry %q in no stated encoding", clip(name))
+		return badZip("has the entry %q in no stated encoding", registry.Clip(name))
 	case strings.HasSuffix(name, "/") && e.size != 0:
-		return badZip("has content in the folder %q", clip(name))
+		return badZip("has content in the folder %q", registry.Clip(name))
 	}
 	return nil
 }
@@ -255,11 +255,11 @@ func (a *zipFile) check(end int64) error {
 		e := &a.entries[i]
 		key := strings.TrimSuffix(e.name, "/") // a folder and a file of one name are two entries of one name
 		if seen[key] {
-			return badZip("has the entry %q twice", clip(e.name))
+			return badZip("has the entry %q twice", registry.Clip(e.name))
 		}
 		seen[key] = true
 		if e.header != at {
-			return badZip("has bytes that belong to nothing, or to two entries, before %q", clip(e.name))
+			return badZip("has bytes that belong to nothing, or to two entries, before %q", registry.Clip(e.name))
 		}
 		next := end
 		if i+1 < len(a.entries) {
@@ -289,7 +289,7 @@ func (a *zipFile) check(end int64) error {
 func (a *zipFile) checkLocal(e *zipEntry, next int64) error {
 	var h [localSize]byte
 	if next-e.header < localSize {
-		return badZip("has a damaged header at %q", clip(e.name))
+		return badZip("has a damaged header at %q", registry.Clip(e.name))
 	}
 	if _, err := a.r.ReadAt(h[:], e.header); err != nil {
 		return fmt.Errorf("read ZIP header: %w", err)
@@ -298,7 +298,7 @@ func (a *zipFile) checkLocal(e *zipEntry, next int64) error {
 	n, m := int64(le.Uint16(h[26:])), int64(le.Uint16(h[28:]))
 	e.data = e.header + localSize + n + m
 	if le.Uint32(h[:]) != localSignature || n != int64(len(e.name)) || e.data > next {
-		return badZip("has a damaged header at %q", clip(e.name))
+		return badZip("has a damaged header at %q", registry.Clip(e.name))
 	}
 	variable := make([]byte, n+m)
 	if _, err := a.r.ReadAt(variable, e.header+localSize); err != nil {
@@ -311,17 +311,17 @@ func (a *zipFile) checkLocal(e *zipEntry, next int64) error {
 	}
 	const same = flagEncrypted | flagDataAfter | flagUTF8
 	if l.name != e.name || l.method != e.method || l.flags&same != e.flags&same {
-		return badZip("says two things about %q", clip(e.name))
+		return badZip("says two things about %q", registry.Clip(e.name))
 	}
 	after := e.data + int64(e.packed)
 	if e.flags&flagDataAfter != 0 {
 		return a.checkDescriptor(e, after, next)
 	}
 	if l.crc != e.crc || l.packed != e.packed || l.size != e.size {
-		return badZip("says two things about %q", clip(e.name))
+		return badZip("says two things about %q", registry.Clip(e.name))
 	}
 	if after != next {
-		return badZip("has bytes that belong to nothing after %q", clip(e.name))
+		return badZip("has bytes that belong to nothing after %q", registry.Clip(e.name))
 	}
 	return nil
 }
@@ -330,7 +330,7 @@ func (a *zipFile) checkLocal(e *zipEntry, next int64) error {
 // checksum and both sizes, of 4 or 8 bytes.
 func (a *zipFile) checkDescriptor(e *zipEntry, at, next int64) error {
 	if n := next - at; n != 12 && n != 16 && n != 20 && n != 24 {
-		return badZip("has bytes that belong to nothing after %q", clip(e.name))
+		return badZip("has bytes that belong to nothing after %q", registry.Clip(e.name))
 	}
 	b := make([]byte, next-at)
 	if _, err := a.r.ReadAt(b, at); err != nil {
@@ -339,7 +339,7 @@ func (a *zipFile) checkDescriptor(e *zipEntry, at, next int64) error {
 	le := binary.LittleEndian
 	if len(b)%8 == 0 { // 16 or 24: with a signature
 		if le.Uint32(b) != dataSignature {
-			return badZip("has bytes that belong to nothing after %q", clip(e.name))
+			return badZip("has bytes that belong to nothing after %q", registry.Clip(e.name))
 		}
 		b = b[4:]
 	}
@@ -348,7 +348,7 @@ func (a *zipFile) checkDescriptor(e *zipEntry, at, next int64) error {
 		packed, size = le.Uint64(b[4:]), le.Uint64(b[12:])
 	}
 	if crc != e.crc || packed != e.packed || size != e.size {
-		return badZip("says two things about %q", clip(e.name))
+		return badZip("says two things about %q", registry.Clip(e.name))
 	}
 	return nil
 }

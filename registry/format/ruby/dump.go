@@ -74,7 +74,7 @@ func readSpecification(stream []byte) (*spec, error) {
 		d, _ := e.(object)
 		dep := dependency{Name: asText(d.vars["@name"]), Development: d.vars["@type"] == symbol("development")}
 		if !isDependencyName(dep.Name) {
-			return nil, fmt.Errorf("%w: a dependency on %q", registry.ErrInvalid, clip(dep.Name))
+			return nil, fmt.Errorf("%w: a dependency on %q", registry.ErrInvalid, registry.Clip(dep.Name))
 		}
 		requirement := d.vars["@requirement"]
 		if requirement == nil {
@@ -165,7 +165,7 @@ func asRequirements(v any) ([]string, error) {
 		}
 		r := asText(pair[0]) + " " + asNumber(pair[1])
 		if !isRequirement(r) || len(out) >= maxRequirements {
-			return nil, fmt.Errorf("%w: %q is not a requirement", registry.ErrInvalid, clip(r))
+			return nil, fmt.Errorf("%w: %q is not a requirement", registry.ErrInvalid, registry.Clip(r))
 		}
 		if r != anyVersion {
 			out = append(out, r)

@@ -74,7 +74,7 @@ func readParts(src io.Reader) (map[string]part, error) {
 			return nil, fmt.Errorf("%w: the file is no gem: %w", registry.ErrInvalid, err)
 		}
 		if _, twice := parts[h.Name]; twice || n >= maxEntries || h.Typeflag != tar.TypeReg || !isPart(h.Name) {
-			return nil, fmt.Errorf("%w: the gem has %q, which is not part of a gem or is there twice", registry.ErrInvalid, clip(h.Name))
+			return nil, fmt.Errorf("%w: the gem has %q, which is not part of a gem or is there twice", registry.ErrInvalid, registry.Clip(h.Name))
 		}
 		if archive.AmbiguousSize(h) {
 			return nil, fmt.Errorf("%w: the size of %q in the gem is one that readers take differently", registry.ErrInvalid, h.Name)
@@ -150,7 +150,7 @@ func verify(parts map[string]part) error {
 	}{{"SHA256", func(p part) string { return p.sha256 }}, {"SHA512", func(p part) string { return p.sha512 }}} {
 		for name, want := range sums[algorithm.name] {
 			if p, ok := parts[name]; !ok || algorithm.of(p) != strings.ToLower(want) {
-				return fmt.Errorf("%w: %s in the gem does not have the %s that the gem's checksums say", registry.ErrInvalid, clip(name), algorithm.name)
+				return fmt.Errorf("%w: %s in the gem does not have the %s that the gem's checksums say", registry.ErrInvalid, registry.Clip(name), algorithm.name)
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func readSpec(n node) (*spec, error) {
 func readDependency(n node) (dependency, error) {
 	d := dependency{Name: n.at("name").text(), Development: strings.TrimPrefix(n.at("type").text(), ":") == "development"}
 	if !isGemName(d.Name) {
-		return d, fmt.Errorf("%w: the gemspec depends on %q, which is not a gem name", registry.ErrInvalid, clip(d.Name))
+		return d, fmt.Errorf("%w: the gemspec depends on %q, which is not a gem name", registry.ErrInvalid, registry.Clip(d.Name))
 	}
 	for _, key := range []string{"requirement", "version_requirements", "version_requirement"} {
 		r := n.at(key)
@@ -207,7 +207,7 @@ func (n node) requirements() ([]string, error) {
 			r = "= " + r
 		}
 		if !isRequirement(r) {
-			return nil, fmt.Errorf("%w: %q is not a requirement", registry.ErrInvalid, clip(r))
+			return nil, fmt.Errorf("%w: %q is not a requirement", registry.ErrInvalid, registry.Clip(r))
 		}
 		if r != anyVersion {
 			out = append(out, r)

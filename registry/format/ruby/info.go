@@ -32,7 +32,7 @@ type infoLine struct {
 func parseLine(line string) (infoLine, error) {
 	var l infoLine
 	bad := func(why string) (infoLine, error) {
-		return infoLine{}, fmt.Errorf("%w: the line %q %s", registry.ErrInvalid, clip(line), why)
+		return infoLine{}, fmt.Errorf("%w: the line %q %s", registry.ErrInvalid, registry.Clip(line), why)
 	}
 	if len(line) > maxLine {
 		return bad("is too long")
@@ -70,7 +70,7 @@ func parseLine(line string) (infoLine, error) {
 			l.created, _ = time.Parse(time.RFC3339, value) // zero: unknown
 		}
 		if !ok {
-			return bad("has a bad " + clip(what))
+			return bad("has a bad " + registry.Clip(what))
 		}
 	}
 	return l, nil

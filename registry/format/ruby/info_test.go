@@ -29,7 +29,7 @@ func TestParseLine(t *testing.T) {
 	}
 	for _, bad := range []string{"", "x |", "1.0 a:b|", "1.0 a:>= 1&|", "1.0 |checksum:", "1.0 |checksum:" + strings.ToUpper(sum), "1.0 |ruby:x", "1.0 :>= 1|", "1.0 " + strings.Repeat("x", maxLine)} {
 		if l, err := parseLine(bad); !errors.Is(err, registry.ErrInvalid) {
-			t.Errorf("%q: %+v %v", clip(bad), l, err)
+			t.Errorf("%q: %+v %v", registry.Clip(bad), l, err)
 		}
 	}
 	for _, good := range []string{"1.0", "1.0 |", "1.0 a:|"} {

@@ -32,7 +32,7 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 	}
 	if !isGemName(name) {
 		return registry.PackageID{}, fmt.Errorf("%w: %q is not a gem name: letters, digits, \".\", \"_\" and \"-\", with a letter or digit or \"_\" first and at least one letter",
-			registry.ErrInvalid, clip(name))
+			registry.ErrInvalid, registry.Clip(name))
 	}
 	return registry.PackageID{Format: Name, Name: name}, nil
 }
@@ -46,13 +46,13 @@ func (names) Version(raw string) (string, error) {
 // versionKey joins and checks the parts of a version.
 func versionKey(number, platform string) (string, error) {
 	if !isNumber(number) {
-		return "", fmt.Errorf("%w: %q is not a version number of a gem", registry.ErrInvalid, clip(number))
+		return "", fmt.Errorf("%w: %q is not a version number of a gem", registry.ErrInvalid, registry.Clip(number))
 	}
 	if platform == "" || platform == defaultPlatform {
 		return number, nil
 	}
 	if !isPlatform(platform) {
-		return "", fmt.Errorf("%w: %q is not a platform of a gem", registry.ErrInvalid, clip(platform))
+		return "", fmt.Errorf("%w: %q is not a platform of a gem", registry.ErrInvalid, registry.Clip(platform))
 	}
 	return number + "-" + platform, nil
 }
@@ -68,7 +68,7 @@ func (names) Asset(raw string) (string, error) {
 	if raw == "" || len(raw) > 1024 || raw == "." || raw == ".." || strings.ContainsFunc(raw, func(r rune) bool {
 		return r <= ' ' || r == '/' || r == '\\' || r > '~'
 	}) {
-		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return raw, nil
 }
@@ -189,11 +189,3 @@ func readings(full string) []registry.VersionID {
 
 // maxReadings bounds how many gems one address makes the registry look for.
 const maxReadings = 4
-
-// clip shortens what a message repeats.
-func clip(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
-	}
-	return s
-}

@@ -69,7 +69,7 @@ func parsePath(rest string) (address, error) {
 	if name, ok := strings.CutPrefix(path, "info/"); ok {
 		id, err := names{}.Package("", name)
 		if err != nil {
-			return address{}, fmt.Errorf("%w: %q is not a gem name", registry.ErrNotFound, clip(name))
+			return address{}, fmt.Errorf("%w: %q is not a gem name", registry.ErrNotFound, registry.Clip(name))
 		}
 		return address{op: opInfo, id: id, name: name}, nil
 	}

@@ -133,7 +133,7 @@ func resolve(r *http.Request, repo format.Reader, full string, serve func(regist
 			candidates = append(candidates, id)
 		}
 	}
-	missing := fmt.Errorf("%w: there is no gem %s here", registry.ErrNotFound, clip(full))
+	missing := fmt.Errorf("%w: there is no gem %s here", registry.ErrNotFound, registry.Clip(full))
 	for _, id := range candidates {
 		if err := serve(id); !errors.Is(err, registry.ErrNotFound) {
 			return err

@@ -38,7 +38,7 @@ func openArchive(r io.ReaderAt, size int64) (*sources, error) {
 	case src.err != nil:
 		return nil, fmt.Errorf("read source archive: %w", src.err)
 	case err != nil:
-		return nil, fmt.Errorf("%w: the source archive is no ZIP file: %s", registry.ErrInvalid, clip(err.Error()))
+		return nil, fmt.Errorf("%w: the source archive is no ZIP file: %s", registry.ErrInvalid, registry.Clip(err.Error()))
 	}
 	src.left = 1 << 62 // the list is read; from here on every read has a bound of its own
 	s := &sources{files: z.File}
@@ -71,7 +71,7 @@ func (m *meter) ReadAt(p []byte, off int64) (int, error) {
 // fails over a link that leaves it.
 func (s *sources) check(size int64) error {
 	refuse := func(f *zip.File, why string) error {
-		return fmt.Errorf("%w: the source archive's entry %q %s", registry.ErrInvalid, clip(f.Name), why)
+		return fmt.Errorf("%w: the source archive's entry %q %s", registry.ErrInvalid, registry.Clip(f.Name), why)
 	}
 	seen := make(map[string]bool, len(s.files))
 	left := uint64(max(freeUnpacked, maxRatio*size))
@@ -114,7 +114,7 @@ func (s *sources) check(size int64) error {
 func (s *sources) checkLink(f *zip.File, below string) error {
 	const symlink = 0o12 << 12 // S_IFLNK in the attributes of a Unix file
 	if f.ExternalAttrs>>16&(0o17<<12) != symlink {
-		return fmt.Errorf("%w: the source archive's entry %q is neither a file nor a folder", registry.ErrInvalid, clip(f.Name))
+		return fmt.Errorf("%w: the source archive's entry %q is neither a file nor a folder", registry.ErrInvalid, registry.Clip(f.Name))
 	}
 	target, err := content(f, 4096)
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *sources) checkLink(f *zip.File, below string) error {
 	}
 	to := string(target)
 	if path.IsAbs(to) || strings.ContainsAny(to, "\\\x00") || !local(path.Join(path.Dir(below), to)) {
-		return fmt.Errorf("%w: the source archive's entry %q is a link that leaves the package", registry.ErrInvalid, clip(f.Name))
+		return fmt.Errorf("%w: the source archive's entry %q is a link that leaves the package", registry.ErrInvalid, registry.Clip(f.Name))
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func local(name string) bool { return name != ".." && !strings.HasPrefix(name, "
 // content reads a whole entry of at most limit bytes.
 func content(f *zip.File, limit int64) ([]byte, error) {
 	damaged := func(err error) error {
-		return fmt.Errorf("%w: the source archive's entry %q is damaged: %s", registry.ErrInvalid, clip(f.Name), clip(err.Error()))
+		return fmt.Errorf("%w: the source archive's entry %q is damaged: %s", registry.ErrInvalid, registry.Clip(f.Name), registry.Clip(err.Error()))
 	}
 	r, err := f.Open()
 	if err != nil {
@@ -144,7 +144,7 @@ func content(f *zip.File, limit int64) ([]byte, error) {
 		return nil, damaged(err)
 	}
 	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("%w: %s in the source archive has more than %d KB", registry.ErrInvalid, clip(f.Name), limit>>10)
+		return nil, fmt.Errorf("%w: %s in the source archive has more than %d KB", registry.ErrInvalid, registry.Clip(f.Name), limit>>10)
 	}
 	return b, nil
 }
@@ -196,12 +196,12 @@ func (s *sources) readme() (string, error) {
 		}
 		r, err := f.Open()
 		if err != nil {
-			return "", fmt.Errorf("%w: the source archive's entry %q is damaged", registry.ErrInvalid, clip(f.Name))
+			return "", fmt.Errorf("%w: the source archive's entry %q is damaged", registry.ErrInvalid, registry.Clip(f.Name))
 		}
 		defer r.Close()
 		b, err := io.ReadAll(io.LimitReader(r, maxReadme))
 		if err != nil {
-			return "", fmt.Errorf("%w: the source archive's entry %q is damaged", registry.ErrInvalid, clip(f.Name))
+			return "", fmt.Errorf("%w: the source archive's entry %q is damaged", registry.ErrInvalid, registry.Clip(f.Name))
 		}
 		return strings.ToValidUTF8(string(b), "\uFFFD"), nil
 	}

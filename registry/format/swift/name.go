@@ -26,10 +26,10 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 	switch {
 	case !isName(namespace, maxScope, "-_"):
 		return registry.PackageID{}, fmt.Errorf("%w: %q is not a package scope: at most %d letters, digits and single hyphens between them",
-			registry.ErrInvalid, clip(namespace), maxScope)
+			registry.ErrInvalid, registry.Clip(namespace), maxScope)
 	case !isName(name, maxName, "-_"):
 		return registry.PackageID{}, fmt.Errorf("%w: %q is not a package name: at most %d letters, digits and single hyphens or underscores between them",
-			registry.ErrInvalid, clip(name), maxName)
+			registry.ErrInvalid, registry.Clip(name), maxName)
 	}
 	return registry.PackageID{Format: Name, Namespace: strings.ToLower(namespace), Name: strings.ToLower(name)}, nil
 }
@@ -37,7 +37,7 @@ func (names) Package(namespace, name string) (registry.PackageID, error) {
 // Version accepts semantic versions and changes nothing.
 func (names) Version(raw string) (string, error) {
 	if _, ok := semver.Parse(raw); !ok {
-		return "", fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not a semantic version", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return raw, nil
 }
@@ -47,7 +47,7 @@ func (names) Asset(raw string) (string, error) {
 	if raw == "" || len(raw) > 512 || raw == "." || raw == ".." || strings.ContainsFunc(raw, func(r rune) bool {
 		return r <= ' ' || r == '/' || r == '\\' || r > '~'
 	}) {
-		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, clip(raw))
+		return "", fmt.Errorf("%w: %q is not an asset name", registry.ErrInvalid, registry.Clip(raw))
 	}
 	return raw, nil
 }
@@ -85,11 +85,3 @@ func identifier(scope, name string) string { return scope + "." + name }
 
 // assetName is the file name of the source archive of a version.
 func assetName(id registry.VersionID) string { return id.Package.Name + "-" + id.Version + ".zip" }
-
-// clip shortens what a client sent for a message.
-func clip(s string) string {
-	if len(s) > 100 {
-		return strings.ToValidUTF8(s[:100], "") + "…"
-	}
-	return s
-}

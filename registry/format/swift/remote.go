@@ -135,7 +135,7 @@ func (Format) Asset(ctx context.Context, src format.Source, id registry.VersionI
 	if v, ok := named(name); ok {
 		return remoteManifest(ctx, src, id, v)
 	}
-	return nil, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, id, clip(name))
+	return nil, fmt.Errorf("%w: %s has no file %q", registry.ErrNotFound, id, registry.Clip(name))
 }
 
 func remotePath(id registry.VersionID) string {

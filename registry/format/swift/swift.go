@@ -136,7 +136,7 @@ func checkAccept(header []string) error {
 		}
 	}
 	if unknown != "" {
-		return fmt.Errorf("%w: there is no version %q of the package registry protocol here; ask for %s.v1", registry.ErrInvalid, clip(strings.TrimPrefix(unknown, ".v")), vendorType)
+		return fmt.Errorf("%w: there is no version %q of the package registry protocol here; ask for %s.v1", registry.ErrInvalid, registry.Clip(strings.TrimPrefix(unknown, ".v")), vendorType)
 	}
 	return nil
 }
