@@ -89,7 +89,7 @@ func manifests(t *testing.T, r *report) {
 	var took []time.Duration
 	for i := range 5 {
 		name := fmt.Sprintf("new-%d", i)
-		took = append(took, p.Changes(t, clienttest.Samples+`
+		took = append(took, p.Changes(t, clienttest.Samples()+`
 ---
 apiVersion: packhouse.dev/v1alpha1
 kind: Repository

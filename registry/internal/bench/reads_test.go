@@ -40,7 +40,7 @@ type rival struct {
 
 // reads compares a warm packument, with token, policy and origin control, with nginx and with net/http.
 func reads(t *testing.T, r *report) {
-	p := clienttest.Start(t, clienttest.Options{Manifests: clienttest.Samples + clienttest.Origin("thing", "Allow", "Block")})
+	p := clienttest.Start(t, clienttest.Options{Manifests: clienttest.Samples() + clienttest.Origin("thing", "Allow", "Block")})
 	for i := range 18 {
 		status, answer := p.Publish(t, "my-repo", clienttest.Package{Name: "thing", Version: fmt.Sprintf("1.0.%d", i), Dependencies: map[string]string{
 			"first-dependency": "^1.0.0", "second-dependency": "^2.0.0", "third-dependency": "~3.1.0"}})

@@ -7,49 +7,79 @@ import (
 	"time"
 )
 
-// Chain is three repositories: repo-a over repo-b over repo-c, which has public:npmjs (guide, "Package retention in intermediate
-// repositories").
-const Chain = head + `
+// Head declares a domain; repositories follow.
+const Head = `
+apiVersion: packhouse.dev/v1alpha1
+kind: Registry
+metadata: {name: default}
+spec: {}
 ---
 apiVersion: packhouse.dev/v1alpha1
-kind: Repository
-metadata: {name: repo-c}
-spec: {domainRef: {name: my-domain}, externalConnections: [{name: "public:npmjs"}]}
----
-apiVersion: packhouse.dev/v1alpha1
-kind: Repository
-metadata: {name: repo-b}
-spec: {domainRef: {name: my-domain}, upstreams: [{name: repo-c}]}
----
-apiVersion: packhouse.dev/v1alpha1
-kind: Repository
-metadata: {name: repo-a}
-spec: {domainRef: {name: my-domain}, upstreams: [{name: repo-b}]}
+kind: Domain
+metadata: {name: my-domain}
+spec: {}
 `
 
-// Origin is the manifest of a PackageOriginConfiguration for my-repo. publish and upstream are Allow, Block or "".
+// Repository declares a repository over others, in this order, or over an external connection, which has a colon: "public:npmjs", or
+// "connection:NAME" for one that is declared, too.
+func Repository(name string, over ...string) string {
+	spec := "{domainRef: {name: my-domain}"
+	switch {
+	case len(over) == 1 && strings.Contains(over[0], ":"):
+		spec += fmt.Sprintf(", externalConnections: [{name: %q}]", strings.TrimPrefix(over[0], "connection:"))
+	case len(over) > 0:
+		spec += ", upstreams: [{name: " + strings.Join(over, "}, {name: ") + "}]"
+	}
+	return manifest("Repository", name, spec+"}")
+}
+
+// Samples is the topology of the user guide's getting started page: my-repo over npm-store, which has public:npmjs.
+func Samples() string { return StoreFor("npm-store", "public:npmjs") }
+
+// StoreFor is the same for another connection.
+func StoreFor(store, connection string) string {
+	return Head + Repository(store, connection) + Repository("my-repo", store)
+}
+
+// Chain is three repositories: repo-a over repo-b over repo-c, which has the connection (guide, "Package retention in intermediate
+// repositories").
+func Chain(connection string) string {
+	return Head + Repository("repo-c", connection) + Repository("repo-b", "repo-c") + Repository("repo-a", "repo-b")
+}
+
+// Origin declares the origin controls of an npm package in my-repo. publish and upstream are Allow, Block or "".
 func Origin(pkg, publish, upstream string) string {
 	namespace, name, scoped := strings.Cut(strings.TrimPrefix(pkg, "@"), "/")
-	id := "name: " + pkg
-	if scoped {
-		id = "namespace: " + namespace + ", name: " + name
+	if !scoped {
+		namespace, name = "", pkg
 	}
-	var settings string
-	if publish != "" {
-		settings += "\n  publish: " + publish
+	return OriginControls("npm", namespace, name, publish, upstream)
+}
+
+// OriginControls declares those of a package of any format.
+func OriginControls(format, namespace, name, publish, upstream string) string {
+	id := fmt.Sprintf("format: %s, name: %q", format, name)
+	if namespace != "" {
+		id += fmt.Sprintf(", namespace: %q", namespace)
 	}
-	if upstream != "" {
-		settings += "\n  upstream: " + upstream
+	spec := "{repositoryRef: {name: my-repo}, package: {" + id + "}"
+	for _, s := range []struct{ key, value string }{{"publish", publish}, {"upstream", upstream}} {
+		if s.value != "" {
+			spec += ", " + s.key + ": " + s.value
+		}
 	}
-	return fmt.Sprintf(`
----
-apiVersion: packhouse.dev/v1alpha1
-kind: PackageOriginConfiguration
-metadata: {name: %s}
-spec:
-  repositoryRef: {name: my-repo}
-  package: {format: npm, %s}%s
-`, strings.NewReplacer("@", "", "/", "-").Replace(pkg), id, settings)
+	object := strings.ToLower(strings.Trim(namespace+"-"+name, "-"))
+	return manifest("PackageOriginConfiguration", strings.NewReplacer("_", "-", ".", "-").Replace(object), spec+"}")
+}
+
+// Group declares a package group for packages that are published here and come from nowhere else.
+func Group(pattern string) string {
+	return manifest("PackageGroup", "ours", fmt.Sprintf("{domainRef: {name: my-domain}, pattern: %q, originControls: "+
+		"{publish: {restriction: Allow}, externalUpstream: {restriction: Block}, internalUpstream: {restriction: Allow}}}", pattern))
+}
+
+func manifest(kind, name, spec string) string {
+	return fmt.Sprintf("---\napiVersion: packhouse.dev/v1alpha1\nkind: %s\nmetadata: {name: %s}\nspec: %s\n", kind, name, spec)
 }
 
 // servedWithin is how long a change of manifests may take until it is served (issue of the first release: "within 1 s"), on a machine

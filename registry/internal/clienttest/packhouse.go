@@ -22,30 +22,8 @@ import (
 	_ "modernc.org/sqlite" // rows are looked at from outside
 )
 
-const head = `
-apiVersion: packhouse.dev/v1alpha1
-kind: Registry
-metadata: {name: default}
-spec: {}
----
-apiVersion: packhouse.dev/v1alpha1
-kind: Domain
-metadata: {name: my-domain}
-spec: {}`
-
-// Samples is the topology of the user guide's getting started page: my-repo over npm-store, which has public:npmjs.
-const Samples = head + `
----
-apiVersion: packhouse.dev/v1alpha1
-kind: Repository
-metadata: {name: npm-store}
-spec: {domainRef: {name: my-domain}, externalConnections: [{name: "public:npmjs"}]}
----
-apiVersion: packhouse.dev/v1alpha1
-kind: Repository
-metadata: {name: my-repo}
-spec: {domainRef: {name: my-domain}, upstreams: [{name: npm-store}]}
-`
+// nobody is an address where nobody listens.
+const nobody = "http://127.0.0.1:1/"
 
 // readyWithin is how long a start may take on a machine that is busy with other tests; the product's own bound is 1 s.
 const readyWithin = 20 * time.Second
@@ -142,7 +120,7 @@ func Start(t testing.TB, opts Options) *Packhouse {
 	}
 	p.Manifest = filepath.Join(filepath.Dir(p.DataDir), "manifests.yaml")
 	if _, err := os.Stat(p.Manifest); opts.Manifests != "" || errors.Is(err, fs.ErrNotExist) {
-		p.Declare(cmp.Or(opts.Manifests, Samples))
+		p.Declare(cmp.Or(opts.Manifests, Samples()))
 	}
 	p.start(FreePort(t))
 	t.Cleanup(func() {
@@ -152,6 +130,12 @@ func Start(t testing.TB, opts Options) *Packhouse {
 		}
 	})
 	return p
+}
+
+// StartOver is Start with an address in place of an external connection's; "": one where nobody listens.
+func StartOver(t testing.TB, manifests, connection, address string) *Packhouse {
+	t.Helper()
+	return Start(t, Options{Manifests: manifests, Args: []string{"--external-connection-url", connection + "=" + cmp.Or(address, nobody)}})
 }
 
 // Declare replaces the manifests, at once as editors do. A running registry reads them by itself.
@@ -168,7 +152,7 @@ func (p *Packhouse) Declare(manifests string) {
 
 func (p *Packhouse) start(listen string) {
 	p.t.Helper()
-	upstream := cmp.Or(p.opts.URL, "http://127.0.0.1:1/") // nobody listens on port 1
+	upstream := cmp.Or(p.opts.URL, nobody)
 	if p.opts.Upstream != nil {
 		upstream = p.opts.Upstream.URL
 	}
@@ -232,10 +216,13 @@ func (p *Packhouse) Restart() {
 	p.start(strings.TrimPrefix(p.Endpoint, "http://"))
 }
 
-// Registry is the address that clients of npm are given for a repository, with a slash at the end.
-func (p *Packhouse) Registry(repository string) string {
-	return fmt.Sprintf("%s/%s-%s/npm/%s/", p.Endpoint, p.Domain, p.Owner, repository)
+// Address is where a repository is for the clients of a format, with a slash at the end.
+func (p *Packhouse) Address(format, repository string) string {
+	return fmt.Sprintf("%s/%s-%s/%s/%s/", p.Endpoint, p.Domain, p.Owner, format, repository)
 }
+
+// Registry is the address that clients of npm are given for a repository.
+func (p *Packhouse) Registry(repository string) string { return p.Address("npm", repository) }
 
 // Run runs a command of the packhouse binary, such as "token", against this data directory and returns what it printed.
 func (p *Packhouse) Run(args ...string) (string, error) {

@@ -60,8 +60,8 @@ func TestGuide(t *testing.T) {
 	each(t, func(t *testing.T, u *user) {
 		p := start(t, samples(), newIndex(t, cargotest.Crate{Name: "public-one", Version: "1.0.0"}).URL)
 		u.configure(p, "my-repo").project("ours", "1.0.0", "")
-		config := filepath.Join(u.home, ".cargo/config.toml")
-		u.write(config, u.read(config)+"[registry]\ndefault = \"mine\"\n")
+		config := filepath.Join(u.Home, ".cargo/config.toml")
+		u.Write(config, u.Read(config)+"[registry]\ndefault = \"mine\"\n")
 		u.ok("publish", "--no-verify", "--allow-dirty")
 		u.project("app", "0.1.0", "")
 		u.ok("add", "ours@1.0.0")
@@ -81,7 +81,7 @@ func TestLogin(t *testing.T) {
 	each(t, func(t *testing.T, u *user) {
 		p := start(t, samples(), newIndex(t, cargotest.Crate{Name: "public-one", Version: "1.0.0"}).URL)
 		for range 2 { // the second time it is renewed
-			out, err := u.exec(clienttest.Binary(t), "login", "cargo", "--repository", "my-repo", "--data-dir", p.DataDir)
+			out, err := u.Run(clienttest.Binary(t), "login", "cargo", "--repository", "my-repo", "--data-dir", p.DataDir)
 			if err != nil || !strings.Contains(out, "Configured cargo to use "+address(p, "my-repo")) {
 				t.Fatalf("%v\n%s", err, out)
 			}

@@ -23,7 +23,7 @@ func TestTokens(t *testing.T) {
 		u.refused([]string{"no token found for `mine`, please run `cargo login --registry mine`"}, "fetch")
 		login := exec.Command(filepath.Join(u.bin, "cargo"), "login", "--registry", "mine")
 		login.Stdin = strings.NewReader(p.Token + "\n")
-		if out, err := u.start(login); err != nil {
+		if out, err := u.Start(login); err != nil {
 			t.Errorf("cargo login: %v\n%s", err, out)
 		}
 		u.ok("fetch")
@@ -32,17 +32,17 @@ func TestTokens(t *testing.T) {
 		u.refused([]string{"token rejected for `mine`"}, "fetch")
 		for _, dress := range []string{p.Token, "Bearer " + p.Token} {
 			u.fresh()
-			u.write(u.home+"/.cargo/credentials.toml", "[registries.mine]\ntoken = \""+dress+"\"\n")
+			u.Write(u.Home+"/.cargo/credentials.toml", "[registries.mine]\ntoken = \""+dress+"\"\n")
 			u.ok("fetch")
 		}
 		u.fresh()
-		u.env = append(u.env, "CARGO_REGISTRIES_MINE_TOKEN="+p.Token)
-		u.write(u.home+"/.cargo/credentials.toml", "")
+		u.Env = append(u.Env, "CARGO_REGISTRIES_MINE_TOKEN="+p.Token)
+		u.Write(u.Home+"/.cargo/credentials.toml", "")
 		u.ok("fetch")
 		// The guide's way: a program that prints the token.
-		u.env = u.env[:len(u.env)-1]
+		u.Env = u.Env[:len(u.Env)-1]
 		u.fresh()
-		u.write(u.home+"/.cargo/config.toml", "[registries.mine]\nindex = \"sparse+"+address(p, "my-repo")+"\"\ncredential-provider = \"cargo:token-from-stdout "+
+		u.Write(u.Home+"/.cargo/config.toml", "[registries.mine]\nindex = \"sparse+"+address(p, "my-repo")+"\"\ncredential-provider = \"cargo:token-from-stdout "+
 			clienttest.Binary(t)+" token --data-dir "+p.DataDir+"\"\n")
 		u.ok("fetch")
 		u.project("app", "0.1.0", "")
@@ -76,7 +76,7 @@ func TestBlocked(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, u *user) {
 		up := newIndex(t, cargotest.Crate{Name: "evil_twin", Version: "9.0.0"}, cargotest.Crate{Name: "theirs", Version: "1.0.0"})
-		p := start(t, samples()+group("/cargo//evil_twin$")+origin("theirs", "Block", "Allow"), up.URL)
+		p := start(t, samples()+clienttest.Group("/cargo//evil_twin$")+origin("theirs", "Block", "Allow"), up.URL)
 		u.configure(p, "my-repo").project("app", "0.1.0", "[dependencies]\nevil_twin = \"9\"\n")
 		u.refused([]string{"no matching package named `evil_twin` found"}, "fetch")
 		u.refused([]string{"could not be found"}, "add", "evil-twin")
@@ -114,7 +114,7 @@ func TestConfusion(t *testing.T) {
 		crates = append(crates, cargotest.Crate{Name: name, Version: "99.0.0"})
 	}
 	up := newIndex(t, crates...)
-	p := start(t, samples()+group("/cargo//corp_tool$"), up.URL)
+	p := start(t, samples()+clienttest.Group("/cargo//corp_tool$"), up.URL)
 	mustPut(t, p, cargotest.Crate{Name: "corp_tool", Version: "1.0.0"})
 	u := newUser(t).configure(p, "my-repo")
 	u.project("app", "0.1.0", "[dependencies]\ncorp_tool = \"*\"\ntheirs = \"1\"\n")
@@ -208,7 +208,7 @@ func TestMisbehavingUpstream(t *testing.T) {
 			mustPut(t, p, cargotest.Crate{Name: "ours", Version: "1.0.0"})
 			up.behave(tt.mode)
 			u := newUser(t).configure(p, "my-repo").project("app", "0.1.0", "[dependencies]\ntheirs = \"1\"\n")
-			u.env = append(u.env, "CARGO_NET_RETRY=0")
+			u.Env = append(u.Env, "CARGO_NET_RETRY=0")
 			u.refused(tt.want, "fetch")
 			for _, row := range p.Rows() {
 				if row.Package == "theirs" {

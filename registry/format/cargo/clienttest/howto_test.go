@@ -23,13 +23,13 @@ func TestHowTo(t *testing.T) {
 			script += string(block[1])
 		}
 		p := start(t, samples(), newIndex(t).URL)
-		u.env = append(u.env, "PACKHOUSE_DATA_DIR="+p.DataDir, "PATH="+filepath.Dir(clienttest.Binary(t))+":"+u.bin+":"+os.Getenv("PATH"))
-		out, err := u.exec("/bin/sh", "-c", strings.ReplaceAll(script, "http://127.0.0.1:8080", p.Endpoint))
+		u.Env = append(u.Env, "PACKHOUSE_DATA_DIR="+p.DataDir, "PATH="+filepath.Dir(clienttest.Binary(t))+":"+u.bin+":"+os.Getenv("PATH"))
+		out, err := u.Run("/bin/sh", "-c", strings.ReplaceAll(script, "http://127.0.0.1:8080", p.Endpoint))
 		if err != nil || !strings.Contains(out, `acme-hello = "0.1.0"`) {
 			t.Errorf("%v\n%s", err, out)
 		}
 		// The configuration by hand is what login writes.
-		config := u.read(filepath.Join(u.home, ".cargo/config.toml"))
+		config := u.Read(filepath.Join(u.Home, ".cargo/config.toml"))
 		written := strings.ReplaceAll(string(doc), "http://127.0.0.1:8080", p.Endpoint)
 		for line := range strings.Lines(config) {
 			if strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "#") && !strings.Contains(written, line) {

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"packhouse.dev/packhouse/registry/format/cargo/cargotest"
+	"packhouse.dev/packhouse/registry/internal/clienttest"
 )
 
 // mode is how an index behaves.
@@ -133,7 +134,7 @@ func (i *index) debian(t *testing.T, bin string) {
 	t.Helper()
 	real, err := packedDebian(bin)
 	if errors.Is(err, fs.ErrNotExist) {
-		missing(t, "one of librust-{serde-json,bitflags,cfg-if,indexmap,lazy-static}-dev")
+		clienttest.Missing(t, "one of librust-{serde-json,bitflags,cfg-if,indexmap,lazy-static}-dev")
 	}
 	if err != nil {
 		t.Fatal(err)

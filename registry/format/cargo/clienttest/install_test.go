@@ -18,9 +18,9 @@ func TestRealCrates(t *testing.T) {
 		p := start(t, samples(), up.URL)
 		u.configure(p, "my-repo").project("app", "0.1.0", "")
 		u.ok("add", "serde-json", "cfg-if", "lazy_static") // serde-json is serde_json
-		u.write("src/main.rs", "lazy_static::lazy_static! { static ref ONE: i32 = 1; }\nfn main() { println!(\"{}\", serde_json::to_string(&[*ONE]).unwrap()); }\n")
+		u.Write("src/main.rs", "lazy_static::lazy_static! { static ref ONE: i32 = 1; }\nfn main() { println!(\"{}\", serde_json::to_string(&[*ONE]).unwrap()); }\n")
 		u.ok("build")
-		if out, err := u.exec(u.path("target/debug/app")); err != nil || out != "[1]\n" {
+		if out, err := u.Run(u.Path("target/debug/app")); err != nil || out != "[1]\n" {
 			t.Errorf("app says %q, %v", out, err)
 		}
 		for _, c := range packedAll {

@@ -47,7 +47,7 @@ func TestPublish(t *testing.T) {
 		up := newIndex(t, cargotest.Crate{Name: "public_one", Version: "1.1.0"}, cargotest.Crate{Name: "public_one", Version: "1.2.0"}, cargotest.Crate{Name: "other", Version: "0.3.0"})
 		p := start(t, samples(), up.URL)
 		u.configure(p, "my-repo").project("acme-base", "1.0.0", "rust-version = \"1.60\"\n[features]\nextra = []\n")
-		u.write("README.md", "# acme-base\n")
+		u.Write("README.md", "# acme-base\n")
 		if out := u.ok("publish", "--registry", "mine", "--allow-dirty"); !strings.Contains(out, "Published acme-base v1.0.0 at registry `mine`") {
 			t.Errorf("cargo publish says\n%s", out)
 		}
@@ -86,7 +86,7 @@ func TestPublish(t *testing.T) {
 		}
 
 		other := u.another().configure(p, "my-repo").project("user", "0.1.0", "[dependencies]\nacme-app = { version = \"=2.0.0-rc.1\", registry = \"mine\", features = [\"f\"] }\npublic_one = \"1\"\n")
-		other.write("src/lib.rs", "pub fn ids() { println!(\"{}\", public_one::ID); let _ = acme_app::id(); }\n")
+		other.Write("src/lib.rs", "pub fn ids() { println!(\"{}\", public_one::ID); let _ = acme_app::id(); }\n")
 		other.ok("build")
 		for name, want := range map[string]string{"acme-app": "sparse+" + address(p, "my-repo"), "acme-base": "sparse+" + address(p, "my-repo"), "public_one": cratesIOSource, "other": cratesIOSource} {
 			if _, source, _ := other.locked(name); source != want {
@@ -135,10 +135,10 @@ func TestInstall(t *testing.T) {
 	each(t, func(t *testing.T, u *user) {
 		p := start(t, samples(), newIndex(t).URL)
 		u.configure(p, "my-repo").project("acme-tool", "1.0.0", "")
-		u.write("src/main.rs", "fn main() { println!(\"tool\") }\n")
+		u.Write("src/main.rs", "fn main() { println!(\"tool\") }\n")
 		u.ok(publishable()...)
-		u.ok("install", "acme-tool", "--registry", "mine", "--root", u.path("root"))
-		if out, err := u.exec(u.path("root/bin/acme-tool")); err != nil || out != "tool\n" {
+		u.ok("install", "acme-tool", "--registry", "mine", "--root", u.Path("root"))
+		if out, err := u.Run(u.Path("root/bin/acme-tool")); err != nil || out != "tool\n" {
 			t.Errorf("%q %v", out, err)
 		}
 	})

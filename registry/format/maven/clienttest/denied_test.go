@@ -49,10 +49,10 @@ func tokenAs(t *testing.T, p *clienttest.Packhouse, principal string) string {
 // TestDenied is what a user sees of missing permissions and tokens.
 func TestDenied(t *testing.T) {
 	t.Parallel()
-	p := start(t, head+repository("my-repo", false)+permissions, "")
+	p := start(t, clienttest.Head+clienttest.Repository("my-repo")+permissions, "")
 	u := newMaven(t, p, "my-repo")
 	u.library(p, "my-repo", "my-app", "1.0", "one")
-	token := func(s string) { u.env = []string{"CODEARTIFACT_AUTH_TOKEN=" + s} }
+	token := func(s string) { u.Env = []string{"CODEARTIFACT_AUTH_TOKEN=" + s} }
 	token("wrong")
 	u.mvnRefused([]string{"BUILD FAILURE", "401 Unauthorized"}, "deploy")
 	token(tokenAs(t, p, "role:reader"))

@@ -55,7 +55,7 @@ func likeGradle(t *testing.T, p *clienttest.Packhouse, version, file, metadata s
 // TestGradle resolves releases, dynamic versions, snapshots and classifiers with Gradle ("Use CodeArtifact with Gradle").
 func TestGradle(t *testing.T) {
 	t.Parallel()
-	gradle := client(t, "gradle")
+	gradle := clienttest.Program(t, "gradle")
 	p := start(t, samples(), newTree(t).URL)
 	likeGradle(t, p, "1.0", "1.0", "")
 	likeGradle(t, p, "1.1", "1.1", "")
@@ -65,10 +65,10 @@ func TestGradle(t *testing.T) {
 	likeGradle(t, p, "2.0-SNAPSHOT", "2.0-20260101.000002-2", fmt.Sprintf(gradleBuild, "02", "2"))
 
 	u := newUser(t)
-	u.env = []string{"CODEARTIFACT_AUTH_TOKEN=" + p.Token}
-	u.write("settings.gradle", "rootProject.name = 'user'\n")
+	u.Env = []string{"CODEARTIFACT_AUTH_TOKEN=" + p.Token}
+	u.Write("settings.gradle", "rootProject.name = 'user'\n")
 	resolve := func(dependency string) []string {
-		u.write("build.gradle", fmt.Sprintf(`
+		u.Write("build.gradle", fmt.Sprintf(`
 apply plugin: 'java'
 repositories { maven { url '%s'
   credentials { username 'aws'
@@ -82,9 +82,9 @@ task show { doLast { configurations.compile.each { println 'GOT ' + it.name + ' 
 		"com.mycompany.app:my-app:1.0": "GOT my-app-1.0.jar META-INF/1.0\n", "com.mycompany.app:my-app:1.+": "GOT my-app-1.1.jar",
 		"com.mycompany.app:my-app:2.0-SNAPSHOT": "META-INF/2.0-20260101.000002-2\n", "com.mycompany.app:my-app:1.0:sources": "GOT my-app-1.0-sources.jar", "com.mycompany.app:my-app:latest.release": "GOT my-app-1.1.jar",
 	} {
-		if out := u.ok(gradle, resolve(dependency)...); !strings.Contains(out, want) {
+		if out := u.OK(gradle, resolve(dependency)...); !strings.Contains(out, want) {
 			t.Errorf("%s: no %q in\n%s", dependency, want, out)
 		}
 	}
-	u.refused([]string{"Could not find com.mycompany.app:none:1.0"}, gradle, resolve("com.mycompany.app:none:1.0")...)
+	u.Refused([]string{"Could not find com.mycompany.app:none:1.0"}, gradle, resolve("com.mycompany.app:none:1.0")...)
 }

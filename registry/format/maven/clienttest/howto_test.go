@@ -19,14 +19,14 @@ func TestHowTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"mvn", "curl", "gradle"} {
-		client(t, name)
+		clienttest.Program(t, name)
 	}
 	up := httptest.NewServer(http.FileServer(http.Dir(debianTree)))
 	t.Cleanup(up.Close)
 	p := start(t, samples(), up.URL)
 	u := newUser(t)
 	for link, target := range map[string]string{"packhouse-data": p.DataDir, "bin/packhouse": clienttest.Binary(t)} {
-		link = filepath.Join(u.work, link)
+		link = filepath.Join(u.Work, link)
 		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -34,13 +34,13 @@ func TestHowTo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	u.env = append(u.env, "PATH="+filepath.Join(u.work, "bin")+":"+os.Getenv("PATH"))
+	u.Env = append(u.Env, "PATH="+filepath.Join(u.Work, "bin")+":"+os.Getenv("PATH"))
 	script := "set -eu\n"
 	for _, part := range strings.Split(string(doc), "```sh\n")[1:] {
 		block, _, _ := strings.Cut(part, "```")
 		script += strings.ReplaceAll(block, "http://127.0.0.1:8080", p.Endpoint)
 	}
-	out := u.ok("/bin/bash", "-c", script)
+	out := u.OK("/bin/bash", "-c", script)
 	if !strings.Contains(out, "BUILD SUCCESS") || !strings.HasSuffix(strings.TrimSpace(out), "the jar") {
 		t.Errorf("it says\n%s", out)
 	}
@@ -49,13 +49,13 @@ func TestHowTo(t *testing.T) {
 			t.Errorf("no %q in %q", want, got)
 		}
 	}
-	u.write("gradle/settings.gradle", "rootProject.name = 'user'\n")
-	u.write("gradle/build.gradle", "apply plugin: 'java'\napply plugin: 'maven-publish'\ndependencies { compile 'com.example.hello:hello-lib:1.0.0' }\n"+
+	u.Write("gradle/settings.gradle", "rootProject.name = 'user'\n")
+	u.Write("gradle/build.gradle", "apply plugin: 'java'\napply plugin: 'maven-publish'\ndependencies { compile 'com.example.hello:hello-lib:1.0.0' }\n"+
 		"task show { doLast { configurations.compile.each { println 'GOT ' + it.name }\n println 'TO ' + publishing.repositories.packhouse.url } }\n")
-	if out := u.ok("gradle", "--no-daemon", "-p", "gradle", "show"); !strings.Contains(out, "GOT hello-lib-1.0.0.jar") || !strings.Contains(out, "TO "+address(p, "my-repo")) {
+	if out := u.OK("gradle", "--no-daemon", "-p", "gradle", "show"); !strings.Contains(out, "GOT hello-lib-1.0.0.jar") || !strings.Contains(out, "TO "+address(p, "my-repo")) {
 		t.Errorf("gradle says\n%s", out)
 	}
-	login := u.ok(clienttest.Binary(t), "login", "mvn", "--repository", "my-repo", "--dry-run")
+	login := u.OK(clienttest.Binary(t), "login", "mvn", "--repository", "my-repo", "--dry-run")
 	if strings.Contains(login, p.Token) || !strings.Contains(login, "a mirror of everything at "+address(p, "my-repo")) {
 		t.Errorf("a dry run says %s", login)
 	}

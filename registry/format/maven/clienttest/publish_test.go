@@ -56,7 +56,7 @@ func TestThirdParty(t *testing.T) {
 	t.Parallel()
 	p := start(t, samples(), "")
 	u := newMaven(t, p, "my-repo")
-	u.write("commons-cli-1.4.jar", "PK no jar at all")
+	u.Write("commons-cli-1.4.jar", "PK no jar at all")
 	u.mvn("deploy:deploy-file", "-DgroupId=commons-cli", "-DartifactId=commons-cli", "-Dversion=1.4", "-Dfile=./commons-cli-1.4.jar", "-Dpackaging=jar",
 		"-DrepositoryId=codeartifact", "-Durl="+address(p, "my-repo"))
 	at := address(p, "my-repo") + "commons-cli/commons-cli/"
@@ -70,8 +70,8 @@ func TestThirdParty(t *testing.T) {
 
 // curl puts a file as the guide's examples do ("Publishing with curl").
 func (u *user) curl(p *clienttest.Packhouse, path, file string) string {
-	u.t.Helper()
-	return strings.TrimSpace(u.ok(client(u.t, "curl"), "-sS", "-o", "answer", "-w", "%{http_code}", "--request", "PUT", address(p, "my-repo")+path,
+	u.T.Helper()
+	return strings.TrimSpace(u.OK(clienttest.Program(u.T, "curl"), "-sS", "-o", "answer", "-w", "%{http_code}", "--request", "PUT", address(p, "my-repo")+path,
 		"--user", "aws:"+p.Token, "--header", "Content-Type: application/octet-stream", "--data-binary", "@"+file))
 }
 
@@ -97,23 +97,23 @@ func TestCurl(t *testing.T) {
 	p := start(t, samples(), "")
 	u := newUser(t)
 	jar := "the jar"
-	u.write("my-app-1.0.jar", jar)
-	u.write("my-app-1.0.pom", pomOfOne)
-	u.write("maven-metadata.xml", listOfOne)
+	u.Write("my-app-1.0.jar", jar)
+	u.Write("my-app-1.0.pom", pomOfOne)
+	u.Write("maven-metadata.xml", listOfOne)
 	dir := "com/mycompany/app/my-app/"
 	put := func(path, file, want, says string) {
 		t.Helper()
 		if got := u.curl(p, path, file); got != want {
-			t.Errorf("PUT %s: %s, want %s: %s", path, got, want, u.read("answer"))
+			t.Errorf("PUT %s: %s, want %s: %s", path, got, want, u.Read("answer"))
 		}
-		if says != "" && !strings.Contains(u.read("answer"), says) {
-			t.Errorf("PUT %s says %q, want %q", path, u.read("answer"), says)
+		if says != "" && !strings.Contains(u.Read("answer"), says) {
+			t.Errorf("PUT %s says %q, want %q", path, u.Read("answer"), says)
 		}
 	}
 	md5Of, sha1Of, sha256Of := fmt.Sprintf("%x", md5.Sum([]byte(jar))), fmt.Sprintf("%x", sha1.Sum([]byte(jar))), fmt.Sprintf("%x", sha256.Sum256([]byte(jar)))
-	u.write("sha256", sha256Of)
-	u.write("upper", strings.ToUpper(md5Of))
-	u.write("md5", md5Of+"  my-app-1.0.jar\n")
+	u.Write("sha256", sha256Of)
+	u.Write("upper", strings.ToUpper(md5Of))
+	u.Write("md5", md5Of+"  my-app-1.0.jar\n")
 
 	put(dir+"1.0/my-app-1.0.jar.sha256", "sha256", "404", "upload the file first")
 	put(dir+"1.0/my-app-1.0.jar", "my-app-1.0.jar", "201", "")
@@ -145,13 +145,13 @@ func TestCurl(t *testing.T) {
 	for _, path := range []string{".meta/prefixes.txt", ".index/nexus-maven-repository-index.gz", "archetype-catalog.xml", "", "com/", "com/mycompany/app/my-app/1.0/"} {
 		expect(t, p, http.StatusNotFound, "", http.MethodGet, address(p, "my-repo")+path, "")
 	}
-	headers := u.ok("curl", "-sS", "-I", "--user", "aws:"+p.Token, at+"1.0/my-app-1.0.jar")
+	headers := u.OK("curl", "-sS", "-I", "--user", "aws:"+p.Token, at+"1.0/my-app-1.0.jar")
 	for _, want := range []string{"X-Checksum-Sha1: " + sha1Of, "X-Checksum-Md5: " + md5Of, "Content-Length: 7", "Etag: ", "Last-Modified: ", "Accept-Ranges: bytes"} {
 		if !strings.Contains(headers, want) {
 			t.Errorf("HEAD has no %q:\n%s", want, headers)
 		}
 	}
-	if got := u.ok("curl", "-sS", "--user", "aws:"+p.Token, "-H", "Accept: application/problem+json, */*", at+"9/my-app-9.jar"); !strings.Contains(got, `"status":404`) {
+	if got := u.OK("curl", "-sS", "--user", "aws:"+p.Token, "-H", "Accept: application/problem+json, */*", at+"9/my-app-9.jar"); !strings.Contains(got, `"status":404`) {
 		t.Errorf("problem: %s", got)
 	}
 }

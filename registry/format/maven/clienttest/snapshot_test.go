@@ -104,7 +104,7 @@ func TestSnapshotGuide(t *testing.T) {
 // (readings 4.1, A3).
 func TestSnapshotsUpstream(t *testing.T) {
 	t.Parallel()
-	p := start(t, head+repository("up", false)+repository("my-repo", false, "up")+origin("com.mycompany.myapp", "pkg-1", "Allow", "Allow"), "")
+	p := start(t, clienttest.Head+clienttest.Repository("up")+clienttest.Repository("my-repo", "up")+origin("com.mycompany.myapp", "pkg-1", "Allow", "Allow"), "")
 	at := address(p, "my-repo") + pkg1
 	putBuild(t, p, "up", "20210728.194552", "1", ".jar")
 	expect(t, p, http.StatusOK, "<timestamp>20210728.194552</timestamp>", http.MethodGet, at+"maven-metadata.xml", "")
@@ -130,9 +130,9 @@ func TestSnapshotDeploys(t *testing.T) {
 	var both sync.WaitGroup
 	for _, u := range []*user{one, two} {
 		both.Go(func() {
-			out, err := u.run("mvn", mvnArgs([]string{"deploy"})...)
+			out, err := u.Run("mvn", mvnArgs([]string{"deploy"})...)
 			if err != nil && strings.Contains(out, "409 Conflict") { // both chose the same number in the same second; the next has another
-				out, err = u.run("mvn", mvnArgs([]string{"deploy"})...)
+				out, err = u.Run("mvn", mvnArgs([]string{"deploy"})...)
 			}
 			if err != nil {
 				t.Errorf("mvn deploy: %v\n%s", err, out)
@@ -164,7 +164,7 @@ func TestSnapshotDeploys(t *testing.T) {
 	one.fresh("com.mycompany.app")
 	one.uses(p, "my-repo", "com.mycompany.app:my-app:1.0-SNAPSHOT")
 	one.mvn("-C", "compile") // checksums are strict
-	if got := one.read(fmt.Sprintf("../home/.m2/repository/com/mycompany/app/my-app/1.0-SNAPSHOT/my-app-%s.pom", newest)); !strings.Contains(got, "my-app") {
+	if got := one.Read(fmt.Sprintf("../home/.m2/repository/com/mycompany/app/my-app/1.0-SNAPSHOT/my-app-%s.pom", newest)); !strings.Contains(got, "my-app") {
 		t.Errorf("POM: %s", got)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"packhouse.dev/packhouse/registry/internal/clienttest"
 )
 
 // eventually waits for what happens in the background.
@@ -33,7 +35,7 @@ func TestImport(t *testing.T) {
 	up.put("junit/junit/4.13.2/junit-4.13.2-sources.jar", "sources")
 	up.put("junit/junit/4.13.2/junit-4.13.2-windows.jar", "windows")
 	up.put("junit/junit/5.0-SNAPSHOT/maven-metadata.xml", "<metadata/>")
-	p := start(t, chain(), up.URL)
+	p := start(t, clienttest.Chain(connection), up.URL)
 	at := address(p, "repo-a") + "junit/junit/"
 
 	list := expect(t, p, http.StatusOK, "<release>4.13.2</release>", http.MethodGet, at+"maven-metadata.xml", "")
@@ -177,15 +179,15 @@ func TestConfusion(t *testing.T) {
 // registry from a real tree of files without lists and checksums.
 func TestDebian(t *testing.T) {
 	t.Parallel()
-	client(t, "mvn")
+	clienttest.Program(t, "mvn")
 	if _, err := os.Stat(filepath.Join(debianTree, "org/apache/maven/plugins/maven-dependency-plugin")); err != nil {
-		missing(t, "libmaven-dependency-plugin-java")
+		clienttest.Missing(t, "libmaven-dependency-plugin-java")
 	}
 	up := httptest.NewServer(http.FileServer(http.Dir(debianTree)))
 	t.Cleanup(up.Close)
 	p := start(t, samples(), up.URL)
 	u := newUser(t)
-	u.env = []string{"CODEARTIFACT_AUTH_TOKEN=" + p.Token}
+	u.Env = []string{"CODEARTIFACT_AUTH_TOKEN=" + p.Token}
 	u.settings("<mirrors><mirror><id>codeartifact</id><url>" + address(p, "my-repo") + "</url><mirrorOf>*</mirrorOf></mirror></mirrors>")
 	u.library(p, "my-repo", "my-app", "1.0", "one")
 	u.mvn("-C", "deploy")

@@ -164,7 +164,7 @@ func TestLogin(t *testing.T) {
 // TestErrors is about clients that are configured badly, or ask for what they cannot have.
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	p, _ := world(t, clienttest.Samples+clienttest.Origin("say-hello", "", "Block"))
+	p, _ := world(t, clienttest.Samples()+clienttest.Origin("say-hello", "", "Block"))
 	if status, answer := p.Publish(t, "my-repo", clienttest.Package{Name: "hidden", Version: "1.0.0"}); status != http.StatusCreated {
 		t.Fatalf("publish: %d %s", status, answer)
 	}

@@ -70,7 +70,7 @@ func TestBuildInstalls(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"keys":[{"kty":"EC","crv":"P-256","kid":"k1","use":"sig","x":%q,"y":%q}]}`, b64(public[1:33]), b64(public[33:]))
 	}))
 	t.Cleanup(issuer.Close)
-	p, _ := world(t, clienttest.Samples+tokens+provider("actions", issuer.URL+"/keys", true)+provider("guarded", strings.Replace(issuer.URL, "http:", "https:", 1)+"/keys", false))
+	p, _ := world(t, clienttest.Samples()+tokens+provider("actions", issuer.URL+"/keys", true)+provider("guarded", strings.Replace(issuer.URL, "http:", "https:", 1)+"/keys", false))
 
 	token := func(issuer, owner string) string {
 		tok := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{

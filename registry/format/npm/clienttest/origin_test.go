@@ -14,7 +14,7 @@ import (
 // blocks never after its first publish, whatever clients do.
 func TestPrivateNames(t *testing.T) {
 	t.Parallel()
-	p, up := world(t, clienttest.Samples+clienttest.Origin("@acme/secret-sauce", "Allow", "Block"))
+	p, up := world(t, clienttest.Samples()+clienttest.Origin("@acme/secret-sauce", "Allow", "Block"))
 	c := client(t, p, clienttest.NPM)
 	work := func(name string) {
 		t.Helper()
@@ -67,7 +67,7 @@ func versions(t *testing.T, p *clienttest.Packhouse, name string) string {
 }
 
 // direct is one repository with the external connection, as in the pictures of the guide.
-var direct = strings.Split(clienttest.Samples, "---\napiVersion: packhouse.dev/v1alpha1\nkind: Repository")[0] + `---
+var direct = clienttest.Head + `---
 apiVersion: packhouse.dev/v1alpha1
 kind: Repository
 metadata: {name: my-repo}
@@ -131,7 +131,7 @@ func TestScenarios(t *testing.T) {
 // TestReachable is the list of the guide's "Publishing and upstream repositories".
 func TestReachable(t *testing.T) {
 	t.Parallel()
-	p, up := world(t, clienttest.Samples+clienttest.Origin("both", "Allow", "Allow")+clienttest.Origin("ours", "Allow", "Block")+clienttest.Origin("theirs", "Block", "Allow"))
+	p, up := world(t, clienttest.Samples()+clienttest.Origin("both", "Allow", "Allow")+clienttest.Origin("ours", "Allow", "Block")+clienttest.Origin("theirs", "Block", "Allow"))
 	tests := []struct {
 		name, version string
 		status        int
@@ -168,7 +168,7 @@ func TestReachable(t *testing.T) {
 // entered, not between.
 func TestChain(t *testing.T) {
 	t.Parallel()
-	p, up := world(t, clienttest.Chain)
+	p, up := world(t, clienttest.Chain("public:npmjs"))
 	c := clienttest.NewClient(t, clienttest.NPM).Use(p.Registry("repo-a"), p.Token)
 	c.OK("view", "left-trim") // a list retains nothing
 	if rows := p.Rows(); len(rows) != 0 {

@@ -53,7 +53,7 @@ func as(t *testing.T, p *clienttest.Packhouse, principal string) *clienttest.Cli
 // TestDenied shows what npm prints when policies forbid something: which action on which resource, and what decided.
 func TestDenied(t *testing.T) {
 	t.Parallel()
-	p, up := world(t, clienttest.Samples+permissions)
+	p, up := world(t, clienttest.Samples()+permissions)
 	const arn = "arn:aws:codeartifact:local:111122223333:"
 	reader, ci, outsider, nobody := as(t, p, "role:reader"), as(t, p, "serviceaccount:default/ci"), as(t, p, "user:outsider"), as(t, p, "role:nobody")
 
@@ -90,7 +90,7 @@ func TestDenied(t *testing.T) {
 		status, _, err := clienttest.Do(http.MethodGet, p.Registry("my-repo")+"left-trim", reader.Token(), nil)
 		return err == nil && status == http.StatusForbidden
 	}
-	p.Changes(t, clienttest.Samples+strings.Replace(permissions, "user: {name: outsider}", "everyone: true", 1), barred)
+	p.Changes(t, clienttest.Samples()+strings.Replace(permissions, "user: {name: outsider}", "everyone: true", 1), barred)
 	reader.Refused(denied, "view", "left-trim")
 
 	out, err := p.Run("why", "--data-dir", p.DataDir, "role:reader", "ReadFromRepository", "my-domain/my-repo")
@@ -121,7 +121,7 @@ spec:
 // TestBlockedByGroup shows what npm prints when package groups forbid something.
 func TestBlockedByGroup(t *testing.T) {
 	t.Parallel()
-	p, up := world(t, clienttest.Samples+
+	p, up := world(t, clienttest.Samples()+
 		group("corp", "/npm/corp/*", "Allow", "Block", "Allow")+
 		group("frozen", "/npm//left-trim$", "Block", "Allow", "Allow"))
 	up.Add(clienttest.Package{Name: "@corp/secret", Version: "99.0.0"}, clienttest.Package{Name: "@c0rp/secret", Version: "99.0.0"})
@@ -163,7 +163,7 @@ func TestBlockedByGroup(t *testing.T) {
 // them is listed, asked for or installed, whatever clients do, and packages that are nobody's secret still come.
 func TestDependencyConfusion(t *testing.T) {
 	t.Parallel()
-	p, up := world(t, clienttest.Samples+
+	p, up := world(t, clienttest.Samples()+
 		group("corp", "/npm/corp/*", "Allow", "Block", "Allow")+
 		group("corp-secret", "/npm//corp-secret$", "Allow", "Block", "Allow"))
 	internal := []string{"@corp/secret", "corp-secret"}

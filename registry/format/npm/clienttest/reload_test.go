@@ -24,12 +24,12 @@ spec: {domainRef: {name: my-domain}, upstreams: [{name: my-repo}]}
 	served := func(name string) func() bool {
 		return func() bool { _, err := p.Packument(name, "left-trim"); return err == nil }
 	}
-	t.Logf("a new repository is served after %v", p.Changes(t, clienttest.Samples+team, served("team-repo")))
+	t.Logf("a new repository is served after %v", p.Changes(t, clienttest.Samples()+team, served("team-repo")))
 	c.OK("install", "left-trim")
 
 	// A slip: it is named with file, line and field, and everything goes on being served.
 	said := len(p.Log.String())
-	p.Declare(strings.Replace(clienttest.Samples+team, "upstreams: [{name: my-repo}]", "upstream: [{name: my-repo}]", 1))
+	p.Declare(strings.Replace(clienttest.Samples()+team, "upstreams: [{name: my-repo}]", "upstream: [{name: my-repo}]", 1))
 	want := []string{"manifests.yaml:", "upstream", "Nothing was changed"}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		log := p.Log.String()[said:]
@@ -50,9 +50,9 @@ spec: {domainRef: {name: my-domain}, upstreams: [{name: my-repo}]}
 	c.OK("ci")
 
 	// Removed: not served, and not lost.
-	p.Changes(t, clienttest.Samples, func() bool { return !served("team-repo")() })
+	p.Changes(t, clienttest.Samples(), func() bool { return !served("team-repo")() })
 	c.Refused([]string{"E404"}, "view", "left-trim")
-	p.Changes(t, clienttest.Samples+team, served("team-repo"))
+	p.Changes(t, clienttest.Samples()+team, served("team-repo"))
 	kept := 0
 	for _, row := range p.Rows() {
 		if row.Repository == "team-repo" {

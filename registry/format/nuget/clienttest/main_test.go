@@ -4,7 +4,6 @@ package clienttest_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -15,60 +14,23 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(clienttest.Main(m)) }
 
-// head declares the domain; repositories follow.
-const head = `
-apiVersion: packhouse.dev/v1alpha1
-kind: Registry
-metadata: {name: default}
-spec: {}
----
-apiVersion: packhouse.dev/v1alpha1
-kind: Domain
-metadata: {name: my-domain}
-spec: {}
-`
+// connection is the one that the tests give a feed of their own.
+const connection = "public:nuget-org"
 
-// repository declares one over an upstream; "public:nuget-org" is the connection.
-func repository(name, upstream string) string {
-	spec := "domainRef: {name: my-domain}"
-	switch {
-	case strings.Contains(upstream, ":"):
-		spec += fmt.Sprintf(", externalConnections: [{name: %q}]", upstream)
-	case upstream != "":
-		spec += ", upstreams: [{name: " + upstream + "}]"
-	}
-	return "---\napiVersion: packhouse.dev/v1alpha1\nkind: Repository\nmetadata: {name: " + name + "}\nspec: {" + spec + "}\n"
-}
+func samples() string { return clienttest.StoreFor("nuget-store", connection) }
 
-// group declares a package group for packages that are published here and come from nowhere else.
-func group(pattern string) string {
-	return fmt.Sprintf("---\napiVersion: packhouse.dev/v1alpha1\nkind: PackageGroup\nmetadata: {name: ours}\nspec:\n  domainRef: {name: my-domain}\n  pattern: %s\n"+
-		"  originControls:\n    publish: {restriction: Allow}\n    externalUpstream: {restriction: Block}\n    internalUpstream: {restriction: Allow}\n", pattern)
-}
-
-// origin declares the origin controls of a package in my-repo.
 func origin(name, publish, upstream string) string {
-	return fmt.Sprintf("---\napiVersion: packhouse.dev/v1alpha1\nkind: PackageOriginConfiguration\nmetadata: {name: %s}\n"+
-		"spec:\n  repositoryRef: {name: my-repo}\n  package: {format: nuget, name: %s}\n  publish: %s\n  upstream: %s\n", strings.ReplaceAll(name, ".", "-"), name, publish, upstream)
+	return clienttest.OriginControls("nuget", "", name, publish, upstream)
 }
 
-// samples is my-repo over nuget-store, which has public:nuget-org.
-func samples() string {
-	return head + repository("nuget-store", "public:nuget-org") + repository("my-repo", "nuget-store")
-}
-
-// start runs packhouse dev; index is the address of a feed for public:nuget-org, "" for one where nobody listens.
-func start(t *testing.T, manifests, index string) *clienttest.Packhouse {
+// start runs packhouse dev; upstream is the address of a feed, "" for one where nobody listens.
+func start(t *testing.T, manifests, upstream string) *clienttest.Packhouse {
 	t.Helper()
-	if index == "" {
-		index = "http://127.0.0.1:1/index.json"
-	}
-	return clienttest.Start(t, clienttest.Options{Manifests: manifests, Args: []string{"--external-connection-url", "public:nuget-org=" + index}})
+	return clienttest.StartOver(t, manifests, connection, upstream)
 }
 
-// address is where a repository is, with a slash at the end.
 func address(p *clienttest.Packhouse, repository string) string {
-	return fmt.Sprintf("%s/%s-%s/nuget/%s/", p.Endpoint, p.Domain, p.Owner, repository)
+	return p.Address("nuget", repository)
 }
 
 func client(p *clienttest.Packhouse) *nugettest.Client {

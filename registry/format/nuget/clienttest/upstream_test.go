@@ -103,7 +103,7 @@ func TestConfusion(t *testing.T) {
 		feed.Add(nugettest.Package{ID: id, Version: "99.0.0"})
 	}
 	feed.Vulnerable(`{"corp.secret":[{"url":"https://a.test/1","severity":3,"versions":"(, 100.0.0]"}],"theirs":[{"url":"https://a.test/2","severity":1,"versions":"[1.0.0]"}]}`)
-	p := start(t, samples()+group("/nuget//corp.secret$")+origin("theirs", "Block", "Allow"), feed.Index())
+	p := start(t, samples()+clienttest.Group("/nuget//corp.secret$")+origin("theirs", "Block", "Allow"), feed.Index())
 	c := client(p)
 	ok(t, c.Push(nugettest.Package{ID: "Corp.Secret", Version: "1.0.0"}.File(), nil))
 	for _, id := range []string{"Corp.Secret", "corp.secret", "CORP.SECRET"} {
@@ -140,7 +140,7 @@ func TestConfusion(t *testing.T) {
 // TestVulnerabilities: without upstreams, or with one that knows nothing, the page is empty, and a restore has no warning.
 func TestVulnerabilities(t *testing.T) {
 	t.Parallel()
-	for name, manifests := range map[string]string{"nothing upstream": samples(), "no upstream": head + repository("my-repo", "")} {
+	for name, manifests := range map[string]string{"nothing upstream": samples(), "no upstream": clienttest.Head + clienttest.Repository("my-repo")} {
 		c := client(start(t, manifests, nugettest.NewFeed(t).Index()))
 		if got, err := c.Vulnerabilities(); err != nil || len(got) != 0 {
 			t.Errorf("%s: %v %v", name, got, err)
@@ -187,7 +187,7 @@ func TestCorrupt(t *testing.T) {
 // TestAnotherPackhouse has the nuget.org of one registry be another one; versions may be there and here.
 func TestAnotherPackhouse(t *testing.T) {
 	t.Parallel()
-	first := start(t, head+repository("my-repo", ""), "")
+	first := start(t, clienttest.Head+clienttest.Repository("my-repo"), "")
 	owner := client(first)
 	lib := nugettest.Package{ID: "Deep.Lib", Version: "1.0.0", Dependencies: net20([2]string{"Other", "1.0"}), Files: map[string]string{"icon.png": "i"}, More: "<icon>icon.png</icon>"}
 	ok(t, owner.Push(lib.File(), lib.Symbols()))

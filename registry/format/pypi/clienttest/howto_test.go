@@ -19,13 +19,13 @@ func TestHowTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"flit", "twine"} {
-		client(t, name)
+		clienttest.Program(t, name)
 	}
 	up := newIndex(t, pypitest.Dist{Name: "requests", Version: "2.32.0"})
 	p := start(t, samples(), up.simple())
 	u := newUser(t)
 	for link, target := range map[string]string{"packhouse-data": p.DataDir, "bin/packhouse": clienttest.Binary(t)} {
-		link = filepath.Join(u.work, link)
+		link = filepath.Join(u.Work, link)
 		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func TestHowTo(t *testing.T) {
 		}
 	}
 	// Debian's Python before any other, whose launchers may want the home that the user does not have.
-	u.env = append(u.env, "PATH="+filepath.Join(u.work, "bin")+":/usr/bin:/bin:"+os.Getenv("PATH"))
+	u.Env = append(u.Env, "PATH="+filepath.Join(u.Work, "bin")+":/usr/bin:/bin:"+os.Getenv("PATH"))
 	script := "set -eu\n"
 	parts := strings.Split(string(doc), "```sh\n")
 	for _, part := range parts[1:] {
@@ -47,7 +47,7 @@ func TestHowTo(t *testing.T) {
 		}
 		script += strings.ReplaceAll(block, "http://127.0.0.1:8080", p.Endpoint)
 	}
-	out := u.ok("/bin/bash", "-c", script)
+	out := u.OK("/bin/bash", "-c", script)
 	for _, want := range []string{"Successfully installed requests-2.32.0", "Successfully installed hello-lib-1.0.0", "\nhello\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("does not say %q but\n%s", want, out)
@@ -73,20 +73,20 @@ func TestLogin(t *testing.T) {
 	u := newUser(t)
 	login := func(tool string) {
 		t.Helper()
-		out := u.ok(clienttest.Binary(t), "login", tool, "--repository", "my-repo", "--data-dir", p.DataDir)
+		out := u.OK(clienttest.Binary(t), "login", tool, "--repository", "my-repo", "--data-dir", p.DataDir)
 		if !strings.Contains(out, "Configured "+tool+" to use "+address(p, "my-repo")) {
 			t.Errorf("login %s says\n%s", tool, out)
 		}
 	}
 	login("uv")
 	login("uv")
-	got, err := os.ReadFile(filepath.Join(u.home, ".config/uv/uv.toml"))
+	got, err := os.ReadFile(filepath.Join(u.Home, ".config/uv/uv.toml"))
 	if err != nil || strings.Count(string(got), "[[index]]") != 1 || !strings.Contains(string(got), "pypi/my-repo/simple/\"\npublish-url = \"http://aws:") {
 		t.Errorf("uv.toml: %v\n%s", err, got)
 	}
-	u.write(filepath.Join(u.home, ".pypirc"), "[distutils]\nindex-servers =\n  other\n[other]\nrepository = http://127.0.0.1:1/\nusername = x\npassword = y\n")
+	u.Write(filepath.Join(u.Home, ".pypirc"), "[distutils]\nindex-servers =\n  other\n[other]\nrepository = http://127.0.0.1:1/\nusername = x\npassword = y\n")
 	login("twine")
-	twine := client(t, "twine")
+	twine := clienttest.Program(t, "twine")
 	d := pypitest.Dist{Name: "lib", Version: "1.0"}
-	u.ok(twine, "upload", "--non-interactive", "--repository", "codeartifact", u.dist(d.WheelName(), d.Wheel()))
+	u.OK(twine, "upload", "--non-interactive", "--repository", "codeartifact", u.dist(d.WheelName(), d.Wheel()))
 }

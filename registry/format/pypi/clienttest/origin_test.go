@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"packhouse.dev/packhouse/registry/format/pypi/pypitest"
+	"packhouse.dev/packhouse/registry/internal/clienttest"
 )
 
 // TestOrigin is what a user sees of origin controls, and what an upstream hears of private names.
 func TestOrigin(t *testing.T) {
 	t.Parallel()
-	twine := client(t, "twine")
+	twine := clienttest.Program(t, "twine")
 	up := newIndex(t, pypitest.Dist{Name: "theirs", Version: "1.0"}, pypitest.Dist{Name: "secret-sauce", Version: "99.0"}, pypitest.Dist{Name: "both", Version: "1.0"})
 	p := start(t, samples()+origin("secret-sauce", "Allow", "Block")+origin("both", "Allow", "Allow"), up.simple())
 	u := newUser(t).configure(p, "my-repo")
@@ -19,7 +20,7 @@ func TestOrigin(t *testing.T) {
 	upload := func(d pypitest.Dist) []string {
 		return []string{"upload", "--non-interactive", "--verbose", "--repository", "codeartifact", u.dist(d.WheelName(), d.Wheel())}
 	}
-	u.ok(twine, upload(pypitest.Dist{Name: "Secret_Sauce", Version: "1.0"})...)
+	u.OK(twine, upload(pypitest.Dist{Name: "Secret_Sauce", Version: "1.0"})...)
 	u.install("secret.sauce")
 	if got := u.version("Secret_Sauce"); got != "1.0" {
 		t.Errorf("installed %q", got)
@@ -29,9 +30,9 @@ func TestOrigin(t *testing.T) {
 		t.Error("the upstream was told of a name that was blocked beforehand")
 	}
 	u.install("theirs")
-	u.refused([]string{"403", "origin controls", "do not allow publishing"}, twine, upload(pypitest.Dist{Name: "theirs", Version: "1.1"})...)
-	u.refused([]string{"409", "is in public:pypi, an upstream of repository"}, twine, upload(pypitest.Dist{Name: "both", Version: "1.0.0"})...)
-	u.ok(twine, upload(pypitest.Dist{Name: "both", Version: "1.0.1"})...)
+	u.Refused([]string{"403", "origin controls", "do not allow publishing"}, twine, upload(pypitest.Dist{Name: "theirs", Version: "1.1"})...)
+	u.Refused([]string{"409", "is in public:pypi, an upstream of repository"}, twine, upload(pypitest.Dist{Name: "both", Version: "1.0.0"})...)
+	u.OK(twine, upload(pypitest.Dist{Name: "both", Version: "1.0.1"})...)
 	u.install("both")
 	if got := u.version("both"); got != "1.0.1" {
 		t.Errorf("installed %q", got)
@@ -81,7 +82,7 @@ func TestConfusion(t *testing.T) {
 // TestDenied is what is said without a token, and with one of nobody.
 func TestDenied(t *testing.T) {
 	t.Parallel()
-	twine := client(t, "twine")
+	twine := clienttest.Program(t, "twine")
 	p := start(t, samples(), "")
 	mustPost(t, p, "my-repo", pypitest.Dist{Name: "lib", Version: "1.0"}.WheelForm())
 	u := newUser(t)
@@ -89,9 +90,9 @@ func TestDenied(t *testing.T) {
 	u.cannotInstall([]string{"No matching distribution found for lib"}, "--index-url", index, "lib")
 	u.cannotInstall([]string{"401 Client Error"}, strings.Replace(index, "://", "://aws:wrong@", 1)+"lib/1.0/lib-1.0-py3-none-any.whl")
 	d := pypitest.Dist{Name: "lib", Version: "1.1"}
-	u.refused([]string{"401"}, twine, "upload", "--non-interactive", "--repository-url", address(p, "my-repo"), "-u", "aws", "-p", "wrong", u.dist(d.WheelName(), d.Wheel()))
-	u.refused([]string{"405"}, twine, "upload", "--non-interactive", "--verbose", "--repository-url", index, "-u", "aws", "-p", p.Token, u.dist(d.WheelName(), d.Wheel()))
-	u.ok(twine, "upload", "--non-interactive", "--repository-url", strings.TrimSuffix(address(p, "my-repo"), "/"), "-u", "__token__", "-p", p.Token, u.dist(d.WheelName(), d.Wheel()))
+	u.Refused([]string{"401"}, twine, "upload", "--non-interactive", "--repository-url", address(p, "my-repo"), "-u", "aws", "-p", "wrong", u.dist(d.WheelName(), d.Wheel()))
+	u.Refused([]string{"405"}, twine, "upload", "--non-interactive", "--verbose", "--repository-url", index, "-u", "aws", "-p", p.Token, u.dist(d.WheelName(), d.Wheel()))
+	u.OK(twine, "upload", "--non-interactive", "--repository-url", strings.TrimSuffix(address(p, "my-repo"), "/"), "-u", "__token__", "-p", p.Token, u.dist(d.WheelName(), d.Wheel()))
 	if status, body, err := p.Do(http.MethodGet, index, nil); err != nil || status != http.StatusOK || !strings.Contains(string(body), `<a href="lib/">lib</a>`) {
 		t.Errorf("list of projects: %d %s %v", status, body, err)
 	}

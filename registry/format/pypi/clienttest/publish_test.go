@@ -15,15 +15,15 @@ import (
 
 // pypirc is the file that twine and flit read.
 func (u *user) pypirc(p *clienttest.Packhouse, repository string) {
-	u.t.Helper()
-	u.write(filepath.Join(u.home, ".pypirc"), "[distutils]\nindex-servers =\n  codeartifact\n[codeartifact]\nrepository = "+address(p, repository)+
+	u.T.Helper()
+	u.Write(filepath.Join(u.Home, ".pypirc"), "[distutils]\nindex-servers =\n  codeartifact\n[codeartifact]\nrepository = "+address(p, repository)+
 		"\nusername = aws\npassword = "+p.Token+"\n")
 }
 
 // dist writes files of a distribution into dist/.
 func (u *user) dist(name string, content []byte) string {
-	u.t.Helper()
-	u.write(filepath.Join("dist", name), string(content))
+	u.T.Helper()
+	u.Write(filepath.Join("dist", name), string(content))
 	return filepath.Join("dist", name)
 }
 
@@ -59,14 +59,14 @@ func mustPost(t *testing.T, p *clienttest.Packhouse, repository string, fields [
 // TestTwine publishes as the guide says, once more, with other bytes, and another file of the version.
 func TestTwine(t *testing.T) {
 	t.Parallel()
-	twine := client(t, "twine")
+	twine := clienttest.Program(t, "twine")
 	p := start(t, samples(), "")
 	u := newUser(t).configure(p, "my-repo")
 	u.pypirc(p, "my-repo")
 	d := pypitest.Dist{Name: "My.Package", Version: "1.0.0", RequiresPython: ">=3.6", Fields: []string{"Summary: ours"}}
 	wheel, source := u.dist(d.WheelName(), d.Wheel()), u.dist(d.SourceName(), d.Source())
-	u.ok(twine, "upload", "--non-interactive", "--repository", "codeartifact", wheel, source)
-	u.ok(twine, "upload", "--non-interactive", "--repository", "codeartifact", wheel) // as after an answer that got lost
+	u.OK(twine, "upload", "--non-interactive", "--repository", "codeartifact", wheel, source)
+	u.OK(twine, "upload", "--non-interactive", "--repository", "codeartifact", wheel) // as after an answer that got lost
 
 	for _, name := range []string{"my-package", "My_Package==1.0", "my.package===1.0.0"} {
 		u.fresh()
@@ -76,17 +76,17 @@ func TestTwine(t *testing.T) {
 		}
 	}
 	u.fresh()
-	u.env = append(u.env, "PIP_NO_BUILD_ISOLATION=0") // the setuptools of the machine build it: nothing is fetched for that
-	u.ok(u.python, "-m", "pip", "download", "--no-binary", ":all:", "--no-deps", "--no-build-isolation", "-d", "got", "my-package")
-	if got, err := os.ReadFile(filepath.Join(u.work, "got", d.SourceName())); err != nil || !bytes.Equal(got, d.Source()) {
+	u.Env = append(u.Env, "PIP_NO_BUILD_ISOLATION=0") // the setuptools of the machine build it: nothing is fetched for that
+	u.OK(u.python, "-m", "pip", "download", "--no-binary", ":all:", "--no-deps", "--no-build-isolation", "-d", "got", "my-package")
+	if got, err := os.ReadFile(filepath.Join(u.Work, "got", d.SourceName())); err != nil || !bytes.Equal(got, d.Source()) {
 		t.Errorf("source archive: %d bytes, %v", len(got), err)
 	}
 
 	d.Code = "__version__ = 'other bytes'\n"
 	wheel = u.dist(d.WheelName(), d.Wheel())
-	u.refused([]string{"409 Conflict"}, twine, "upload", "--non-interactive", "--repository", "codeartifact", wheel)
-	u.refused([]string{"409", "File already exists", "publish a new version instead"}, twine, "upload", "--non-interactive", "--verbose", "--repository", "codeartifact", wheel)
-	if out := u.ok(twine, "upload", "--non-interactive", "--skip-existing", "--repository", "codeartifact", wheel); !strings.Contains(out, "Skipping") {
+	u.Refused([]string{"409 Conflict"}, twine, "upload", "--non-interactive", "--repository", "codeartifact", wheel)
+	u.Refused([]string{"409", "File already exists", "publish a new version instead"}, twine, "upload", "--non-interactive", "--verbose", "--repository", "codeartifact", wheel)
+	if out := u.OK(twine, "upload", "--non-interactive", "--skip-existing", "--repository", "codeartifact", wheel); !strings.Contains(out, "Skipping") {
 		t.Errorf("--skip-existing says\n%s", out)
 	}
 	u.fresh()
@@ -122,42 +122,42 @@ func TestUpgrade(t *testing.T) {
 // TestFlit builds with flit and publishes with it.
 func TestFlit(t *testing.T) {
 	t.Parallel()
-	flit := client(t, "flit")
+	flit := clienttest.Program(t, "flit")
 	p := start(t, samples(), "")
 	u := newUser(t).configure(p, "my-repo")
 	u.pypirc(p, "my-repo")
-	u.write("pyproject.toml", "[build-system]\nrequires = [\"flit_core >=3.2,<4\"]\nbuild-backend = \"flit_core.buildapi\"\n\n"+
+	u.Write("pyproject.toml", "[build-system]\nrequires = [\"flit_core >=3.2,<4\"]\nbuild-backend = \"flit_core.buildapi\"\n\n"+
 		"[project]\nname = \"flit-made\"\nauthors = [{name = \"Ana\"}]\nrequires-python = \">=3.6\"\ndynamic = [\"version\", \"description\"]\n")
-	u.write("flit_made.py", "\"\"\"Made by flit\"\"\"\n__version__ = '0.3.1'\n")
-	u.ok(flit, "publish", "--repository", "codeartifact", "--no-setup-py")
+	u.Write("flit_made.py", "\"\"\"Made by flit\"\"\"\n__version__ = '0.3.1'\n")
+	u.OK(flit, "publish", "--repository", "codeartifact", "--no-setup-py")
 	u.install("flit-made")
 	if got := u.version("flit_made"); got != "0.3.1" {
 		t.Errorf("installed %q", got)
 	}
-	u.write("flit_made.py", "\"\"\"Made by flit, again\"\"\"\n__version__ = '0.3.1'\n")
-	u.refused([]string{"409"}, flit, "publish", "--repository", "codeartifact", "--no-setup-py")
+	u.Write("flit_made.py", "\"\"\"Made by flit, again\"\"\"\n__version__ = '0.3.1'\n")
+	u.Refused([]string{"409"}, flit, "publish", "--repository", "codeartifact", "--no-setup-py")
 }
 
 // TestPoetry builds with poetry, publishes, and installs into a project of its own.
 func TestPoetry(t *testing.T) {
 	t.Parallel()
-	poetry := client(t, "poetry")
+	poetry := clienttest.Program(t, "poetry")
 	up := newIndex(t, pypitest.Dist{Name: "lib", Version: "1.0"})
 	p := start(t, samples(), up.simple())
 	u := newUser(t).configure(p, "my-repo")
-	u.env = append(u.env, "POETRY_VIRTUALENVS_IN_PROJECT=true", "POETRY_NO_INTERACTION=1")
-	u.ok(poetry, "config", "repositories.packhouse", address(p, "my-repo"))
-	u.ok(poetry, "config", "http-basic.packhouse", "aws", p.Token)
+	u.Env = append(u.Env, "POETRY_VIRTUALENVS_IN_PROJECT=true", "POETRY_NO_INTERACTION=1")
+	u.OK(poetry, "config", "repositories.packhouse", address(p, "my-repo"))
+	u.OK(poetry, "config", "http-basic.packhouse", "aws", p.Token)
 	project := "[tool.poetry]\nname = \"poetry-made\"\nversion = \"0.4.0\"\ndescription = \"\"\nauthors = [\"Ana <ana@example.com>\"]\n" +
 		"[tool.poetry.dependencies]\npython = \"^3.8\"\nlib = \"^1.0\"\n" +
 		"[[tool.poetry.source]]\nname = \"packhouse\"\nurl = \"" + address(p, "my-repo") + "simple/\"\ndefault = true\n" +
 		"[build-system]\nrequires = [\"poetry-core\"]\nbuild-backend = \"poetry.core.masonry.api\"\n"
-	u.write("pyproject.toml", project)
-	u.write("poetry_made.py", "__version__ = '0.4.0'\n")
-	u.ok(poetry, "publish", "--build", "--repository", "packhouse")
-	u.ok(poetry, "publish", "--repository", "packhouse") // the same files again
-	u.ok(poetry, "lock")
-	lock, err := os.ReadFile(filepath.Join(u.work, "poetry.lock"))
+	u.Write("pyproject.toml", project)
+	u.Write("poetry_made.py", "__version__ = '0.4.0'\n")
+	u.OK(poetry, "publish", "--build", "--repository", "packhouse")
+	u.OK(poetry, "publish", "--repository", "packhouse") // the same files again
+	u.OK(poetry, "lock")
+	lock, err := os.ReadFile(filepath.Join(u.Work, "poetry.lock"))
 	if want := "sha256:" + pypitest.SHA256(pypitest.Dist{Name: "lib", Version: "1.0"}.Wheel()); err != nil || !strings.Contains(string(lock), want) {
 		t.Errorf("lock file without %s: %v\n%s", want, err, lock)
 	}
@@ -165,12 +165,12 @@ func TestPoetry(t *testing.T) {
 	if got := u.version("poetry_made") + " " + u.version("lib"); got != "0.4.0 1.0" {
 		t.Errorf("installed %q", got)
 	}
-	u.write("poetry_made.py", "__version__ = '0.4.0' # changed\n")
-	if err := os.RemoveAll(filepath.Join(u.work, "dist")); err != nil { // or poetry asks whether to build again
+	u.Write("poetry_made.py", "__version__ = '0.4.0' # changed\n")
+	if err := os.RemoveAll(filepath.Join(u.Work, "dist")); err != nil { // or poetry asks whether to build again
 		t.Fatal(err)
 	}
-	u.refused([]string{"409"}, poetry, "publish", "--build", "--repository", "packhouse")
-	if out := u.ok(poetry, "publish", "--skip-existing", "--repository", "packhouse"); !strings.Contains(out, "skipping") && !strings.Contains(out, "Skipping") && !strings.Contains(out, "already exists") {
+	u.Refused([]string{"409"}, poetry, "publish", "--build", "--repository", "packhouse")
+	if out := u.OK(poetry, "publish", "--skip-existing", "--repository", "packhouse"); !strings.Contains(out, "skipping") && !strings.Contains(out, "Skipping") && !strings.Contains(out, "already exists") {
 		t.Errorf("--skip-existing says\n%s", out)
 	}
 }
@@ -178,7 +178,7 @@ func TestPoetry(t *testing.T) {
 // TestRubbish uploads what a client does not mind.
 func TestRubbish(t *testing.T) {
 	t.Parallel()
-	twine := client(t, "twine")
+	twine := clienttest.Program(t, "twine")
 	p := start(t, samples(), "")
 	d := pypitest.Dist{Name: "rubbish", Version: "1.0"}
 	good := d.Wheel()
@@ -217,7 +217,7 @@ func TestRubbish(t *testing.T) {
 			if status, said := post(t, p, "my-repo", fields); status != http.StatusBadRequest || !strings.Contains(said, tt.want) {
 				t.Errorf("got %d %s; want %q", status, said, tt.want)
 			}
-			if out, err := u.run(twine, "upload", "--non-interactive", "--repository", "codeartifact", u.dist(tt.name, tt.content)); err == nil {
+			if out, err := u.Run(twine, "upload", "--non-interactive", "--repository", "codeartifact", u.dist(tt.name, tt.content)); err == nil {
 				t.Errorf("twine succeeds:\n%s", out)
 			}
 		})

@@ -98,7 +98,7 @@ func TestNewWheel(t *testing.T) {
 	up.source(pypitest.Dist{Name: "lib", Version: "1.0"})
 	p := startShortLived(t, up.simple())
 	u := newUser(t).configure(p, "my-repo")
-	u.ok(u.python, "-m", "pip", "download", "--no-deps", "--no-build-isolation", "-d", "got", "lib")
+	u.OK(u.python, "-m", "pip", "download", "--no-deps", "--no-build-isolation", "-d", "got", "lib")
 	up.wheel(pypitest.Dist{Name: "lib", Version: "1.0"})
 	time.Sleep(freshFor)
 	u.fresh()
@@ -159,7 +159,7 @@ func TestHashes(t *testing.T) {
 		ours := pypitest.Dist{Name: "ours", Version: "1.0"}
 		mustPost(t, p, "my-repo", ours.WheelForm())
 		pin := func(theirs string) {
-			u.write("requirements.txt", "ours==1.0 --hash=sha256:"+pypitest.SHA256(ours.Wheel())+"\ntheirs==1.0 --hash=sha256:"+theirs+"\n")
+			u.Write("requirements.txt", "ours==1.0 --hash=sha256:"+pypitest.SHA256(ours.Wheel())+"\ntheirs==1.0 --hash=sha256:"+theirs+"\n")
 		}
 		pin(pypitest.SHA256(pypitest.Dist{Name: "theirs", Version: "1.0"}.Wheel()))
 		u.install("--require-hashes", "-r", "requirements.txt")
@@ -176,9 +176,9 @@ func TestHashes(t *testing.T) {
 func TestChain(t *testing.T) {
 	t.Parallel()
 	up := newIndex(t, pypitest.Dist{Name: "lib", Version: "1.0"}, pypitest.Dist{Name: "lib", Version: "2.0"})
-	p := start(t, chain(), up.simple())
+	p := start(t, clienttest.Chain(connection), up.simple())
 	u := newUser(t).configure(p, "repo-a")
-	u.ok(u.python, "-m", "pip", "download", "--no-deps", "-d", "got", "lib==1.0")
+	u.OK(u.python, "-m", "pip", "download", "--no-deps", "-d", "got", "lib==1.0")
 	rows := func() string {
 		var out []string
 		for _, row := range p.Rows() {

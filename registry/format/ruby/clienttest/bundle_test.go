@@ -12,14 +12,14 @@ import (
 func TestBundle(t *testing.T) {
 	t.Parallel()
 	up := newSource(t, gem{name: "pub-one", version: "1.0.0"}, gem{name: "pub-two", version: "0.1.0", more: "  s.add_dependency 'pub-one', '~> 1.0'"}, gem{name: "unused", version: "1.0.0"})
-	p := start(t, head+repository("repo-c", "public:ruby-gems-org")+repository("repo-b", "repo-c")+repository("my-repo", "repo-b"), up.URL+"/")
+	p := start(t, clienttest.Head+clienttest.Repository("repo-c", "public:ruby-gems-org")+clienttest.Repository("repo-b", "repo-c")+clienttest.Repository("my-repo", "repo-b"), up.URL+"/")
 	u := newUser(t).configure(p, "my-repo")
 	u.push(gem{name: "acme", version: "1.0.0", more: "  s.add_dependency 'pub-two'"})
 	u.gemfile(address(p, "my-repo"), "'acme'")
-	u.says([]string{"Bundle complete!"}, "bundle", "install")
+	u.Says([]string{"Bundle complete!"}, "bundle", "install")
 	for _, line := range []string{"    acme (1.0.0)", "      pub-two", "    pub-one (1.0.0)", "    pub-two (0.1.0)", "      pub-one (~> 1.0)"} {
 		if !u.locked(line) {
-			t.Errorf("Gemfile.lock lacks %q:\n%s", line, u.read("Gemfile.lock"))
+			t.Errorf("Gemfile.lock lacks %q:\n%s", line, u.Read("Gemfile.lock"))
 		}
 	}
 	row := func(repository, pkg, version, origin string) clienttest.Row {
@@ -34,17 +34,17 @@ func TestBundle(t *testing.T) {
 	}
 	up.behave(down)
 	u.fresh()
-	u.says([]string{"Bundle complete!"}, "bundle", "install", "--verbose")
+	u.Says([]string{"Bundle complete!"}, "bundle", "install", "--verbose")
 	up.behave(well)
 	u.push(gem{name: "acme", version: "1.1.0"})
-	u.ok("bundle", "update", "acme")
+	u.OK("bundle", "update", "acme")
 	if !u.locked("    acme (1.1.0)") {
-		t.Errorf("locked\n%s", u.read("Gemfile.lock"))
+		t.Errorf("locked\n%s", u.Read("Gemfile.lock"))
 	}
-	u.says([]string{"Bundle up to date!"}, "bundle", "outdated")
-	u.ok("gem", "yank", "acme", "-v", "1.1.0")
+	u.Says([]string{"Bundle up to date!"}, "bundle", "outdated")
+	u.OK("gem", "yank", "acme", "-v", "1.1.0")
 	u.fresh()
-	u.refused([]string{"acme"}, "bundle", "install")
+	u.Refused([]string{"acme"}, "bundle", "install")
 }
 
 // TestMisbehavingSource: what comes from a source that fails is not kept, and all is well as soon as the source is.
@@ -57,7 +57,7 @@ func TestMisbehavingSource(t *testing.T) {
 			p := start(t, samples(), up.URL+"/")
 			u := newUser(t).configure(p, "my-repo")
 			up.behave(m)
-			u.refused([]string{"pub-one"}, "gem", "install", "pub-one")
+			u.Refused([]string{"pub-one"}, "gem", "install", "pub-one")
 			if rows := p.Rows(); len(rows) != 0 {
 				t.Errorf("something was kept: %+v", rows)
 			}
@@ -75,11 +75,11 @@ func TestCorrupt(t *testing.T) {
 	up := newSource(t, gem{name: "pub-one", version: "1.0.0"}, gem{name: "pub-two", version: "1.0.0"})
 	p := start(t, samples(), up.URL+"/")
 	u := newUser(t).configure(p, "my-repo")
-	u.ok("gem", "install", "pub-one")
+	u.OK("gem", "install", "pub-one")
 	up.behave(corrupt)
 	u.fresh()
-	u.says([]string{"Successfully installed pub-one-1.0.0"}, "gem", "install", "pub-one")
-	u.refused([]string{"pub-two"}, "gem", "install", "pub-two")
+	u.Says([]string{"Successfully installed pub-one-1.0.0"}, "gem", "install", "pub-one")
+	u.Refused([]string{"pub-two"}, "gem", "install", "pub-two")
 	for _, r := range p.Rows() {
 		if strings.Contains(r.Package, "pub-two") {
 			t.Errorf("kept %+v", r)

@@ -12,13 +12,13 @@ import (
 // first one lists, with the platform of this machine, and installs from the lock file when the first one is gone.
 func TestAnotherPackhouse(t *testing.T) {
 	t.Parallel()
-	first := start(t, head+repository("my-repo", ""), "")
+	first := start(t, clienttest.Head+clienttest.Repository("my-repo"), "")
 	owner := newUser(t).configure(first, "my-repo")
 	owner.push(gem{name: "deep", version: "1.0.0"})
 	owner.push(gem{name: "deep", version: "1.1.0"})
 	owner.push(gem{name: "deep", version: "2.0.0.pre.1"})
 	owner.push(gem{name: "top-gem", version: "0.1.0", more: "  s.add_dependency 'deep', '~> 1.0'\n  s.required_ruby_version = '>= 2.5'"})
-	owner.ok("gem", "yank", "deep", "-v", "1.1.0")
+	owner.OK("gem", "yank", "deep", "-v", "1.1.0")
 	up := first.WithToken(t)
 	up.Path = strings.TrimPrefix(address(first, "my-repo"), first.Endpoint)
 	second := start(t, samples(), up.String())
@@ -26,10 +26,10 @@ func TestAnotherPackhouse(t *testing.T) {
 	u := newUser(t).configure(second, "my-repo")
 	u.push(gem{name: "deep-own", version: "3.0.0"})
 	u.gemfile(address(second, "my-repo"), "'top-gem'", "'deep-own'")
-	u.says([]string{"Bundle complete!"}, "bundle", "install")
+	u.Says([]string{"Bundle complete!"}, "bundle", "install")
 	for _, line := range []string{"    deep (1.0.0)", "    deep-own (3.0.0)", "    top-gem (0.1.0)"} {
 		if !u.locked(line) {
-			t.Errorf("Gemfile.lock lacks %q:\n%s", line, u.read("Gemfile.lock"))
+			t.Errorf("Gemfile.lock lacks %q:\n%s", line, u.Read("Gemfile.lock"))
 		}
 	}
 	for _, path := range []string{"info/deep", "info/top-gem"} {
@@ -40,11 +40,11 @@ func TestAnotherPackhouse(t *testing.T) {
 	if got, want := body(t, second, "names"), "---\ndeep\ndeep-own\ntop-gem\n"; got != want {
 		t.Errorf("names:\n%s\nwant\n%s", got, want)
 	}
-	u.says([]string{"deep (1.0.0)", "deep-own (3.0.0)"}, "gem", "list", "--remote", "deep")
-	u.says([]string{"2.0.0.pre.1"}, "gem", "install", "deep", "--pre", "--explain")
+	u.Says([]string{"deep (1.0.0)", "deep-own (3.0.0)"}, "gem", "list", "--remote", "deep")
+	u.Says([]string{"2.0.0.pre.1"}, "gem", "install", "deep", "--pre", "--explain")
 	first.Stop()
 	u.fresh()
-	u.says([]string{"Bundle complete!"}, "bundle", "install")
+	u.Says([]string{"Bundle complete!"}, "bundle", "install")
 	row := func(repository, pkg, version, origin string) clienttest.Row {
 		return clienttest.Row{Repository: repository, Package: pkg, Version: version, Status: "Published", Origin: origin}
 	}

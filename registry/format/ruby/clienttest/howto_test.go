@@ -23,8 +23,8 @@ func TestHowTo(t *testing.T) {
 		script += string(block[1])
 	}
 	p := start(t, samples(), newSource(t, gem{name: "other", version: "1.0.0"}).URL+"/")
-	u.env = append(u.env, "PACKHOUSE_DATA_DIR="+p.DataDir, "PATH="+filepath.Dir(clienttest.Binary(t))+":"+os.Getenv("PATH"))
-	out := u.ok("/bin/sh", "-c", strings.ReplaceAll(script, "http://127.0.0.1:8080", p.Endpoint))
+	u.Env = append(u.Env, "PACKHOUSE_DATA_DIR="+p.DataDir, "PATH="+filepath.Dir(clienttest.Binary(t))+":"+os.Getenv("PATH"))
+	out := u.OK("/bin/sh", "-c", strings.ReplaceAll(script, "http://127.0.0.1:8080", p.Endpoint))
 	for _, text := range []string{"Successfully registered gem: acme-hello (0.1.0)", "acme-hello (0.1.0)", "Bundle complete!", "\nhello\n", "Successfully deleted gem: acme-hello (0.1.0)"} {
 		if !strings.Contains(out, text) {
 			t.Errorf("the how-to does not say %q but\n%s", text, out)

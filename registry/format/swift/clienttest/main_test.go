@@ -4,7 +4,6 @@ package clienttest_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -16,31 +15,6 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(clienttest.Main(m)) }
 
-// head declares the domain; repositories follow.
-const head = `
-apiVersion: packhouse.dev/v1alpha1
-kind: Registry
-metadata: {name: default}
-spec: {}
----
-apiVersion: packhouse.dev/v1alpha1
-kind: Domain
-metadata: {name: my-domain}
-spec: {}
-`
-
-// repository declares one over an upstream, or over a connection, which has a ":" in its name.
-func repository(name, upstream string) string {
-	spec := "domainRef: {name: my-domain}"
-	switch {
-	case strings.Contains(upstream, ":"):
-		spec += ", externalConnections: [{name: " + strings.TrimPrefix(upstream, "connection:") + "}]"
-	case upstream != "":
-		spec += ", upstreams: [{name: " + upstream + "}]"
-	}
-	return "---\napiVersion: packhouse.dev/v1alpha1\nkind: Repository\nmetadata: {name: " + name + "}\nspec: {" + spec + "}\n"
-}
-
 // freshFor is longer than documents of the connection are taken for current.
 const freshFor = 1100 * time.Millisecond
 
@@ -49,17 +23,11 @@ func connection(at string) string {
 	return "---\napiVersion: packhouse.dev/v1alpha1\nkind: ExternalConnection\nmetadata: {name: others}\nspec: {format: swift, url: \"" + at + "\", allowPrivateAddresses: true, cache: {index: 1s, absent: 1s}}\n"
 }
 
-// group declares a package group for packages that are published here and come from nowhere else.
-func group(pattern string) string {
-	return fmt.Sprintf("---\napiVersion: packhouse.dev/v1alpha1\nkind: PackageGroup\nmetadata: {name: ours}\nspec:\n  domainRef: {name: my-domain}\n  pattern: %s\n"+
-		"  originControls:\n    publish: {restriction: Allow}\n    externalUpstream: {restriction: Block}\n    internalUpstream: {restriction: Allow}\n", pattern)
-}
-
 // single is my-repo alone; chain is my-repo over swift-store, which has the connection.
-func single() string { return head + repository("my-repo", "") }
+func single() string { return clienttest.Head + clienttest.Repository("my-repo") }
 
 func chain(at string) string {
-	return head + connection(at) + repository("swift-store", "connection:others") + repository("my-repo", "swift-store")
+	return clienttest.Head + connection(at) + clienttest.Repository("swift-store", "connection:others") + clienttest.Repository("my-repo", "swift-store")
 }
 
 func start(t *testing.T, manifests string, args ...string) *clienttest.Packhouse {
@@ -67,9 +35,8 @@ func start(t *testing.T, manifests string, args ...string) *clienttest.Packhouse
 	return clienttest.Start(t, clienttest.Options{Manifests: manifests, Args: args})
 }
 
-// address is where a repository is, with a slash at the end.
 func address(p *clienttest.Packhouse, repository string) string {
-	return fmt.Sprintf("%s/%s-%s/swift/%s/", p.Endpoint, p.Domain, p.Owner, repository)
+	return p.Address("swift", repository)
 }
 
 func client(p *clienttest.Packhouse) *swifttest.Client {

@@ -92,7 +92,7 @@ func TestPublish(t *testing.T) {
 // TestRefusals is what a user reads who publishes rubbish, or what is there already, or without permission.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	p := start(t, single()+group("/swift/corp/secret$"))
+	p := start(t, single()+clienttest.Group("/swift/corp/secret$"))
 	c := client(p)
 	lib := swifttest.Package{Scope: "mona", Name: "Lib", Version: "1.0.0"}
 	ok(t, c.Publish(lib))
@@ -204,7 +204,7 @@ func TestAnotherPackhouse(t *testing.T) {
 	ok(t, owner.Publish(lib2))
 	up := first.WithToken(t)
 	up.Path = strings.TrimPrefix(address(first, "my-repo"), first.Endpoint)
-	second := start(t, chain(up.String())+group("/swift/corp/*"))
+	second := start(t, chain(up.String())+clienttest.Group("/swift/corp/*"))
 	c := client(second)
 	versions, _, _, err := c.Releases("mona.linkedlist")
 	if diff := cmp.Diff([]string{"1.0.0", "1.1.0+b.2"}, versions); diff != "" || err != nil {

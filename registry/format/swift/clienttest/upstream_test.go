@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"packhouse.dev/packhouse/registry/format/swift/swifttest"
+	"packhouse.dev/packhouse/registry/internal/clienttest"
 )
 
 // TestProxied: packages of a registry of another make come through this one, by its own addresses only; what was downloaded is there when
@@ -100,7 +101,7 @@ func TestConfusion(t *testing.T) {
 		scope, name, _ := strings.Cut(id, ".")
 		feed.Add(swifttest.Package{Scope: scope, Name: name, Version: "99.0.0"})
 	}
-	p := start(t, chain(feed.URL)+group("/swift/corp/se-cret$"))
+	p := start(t, chain(feed.URL)+clienttest.Group("/swift/corp/se-cret$"))
 	c := client(p)
 	ok(t, c.Publish(swifttest.Package{Scope: "Corp", Name: "Se-cret", Version: "1.0.0"}))
 	for _, id := range []string{"corp.se-cret", "CORP.SE-CRET"} {
