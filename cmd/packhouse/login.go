@@ -98,6 +98,9 @@ func (l *login) run(c *cobra.Command, name string) error {
 		}
 	}
 	fmt.Fprintf(c.OutOrStdout(), "Configured %s to use %s\n", tool.name, s.registry)
+	if tool.publish != "" {
+		fmt.Fprintf(c.OutOrStdout(), "To publish: %s\n", strings.ReplaceAll(tool.publish, "%s", strings.TrimSuffix(s.registry, "/")))
+	}
 	if !s.expires.IsZero() {
 		fmt.Fprintf(c.OutOrStdout(), "Login expires in %s at %s\n", spoken(time.Until(s.expires)), s.expires.Local().Format("2006-01-02 15:04:05-07:00"))
 	}

@@ -7,6 +7,8 @@ type tool struct {
 	name   string
 	format string // segment of the registry's address
 	steps  func(ctx context.Context, s *settings) ([]step, error)
+	// publish is the command that publishes, where that needs to be told the repository once more; %s is its address.
+	publish string
 }
 
 var tools = []tool{
@@ -14,15 +16,15 @@ var tools = []tool{
 	{name: "pnpm", format: "npm", steps: pnpmSteps},
 	{name: "yarn", format: "npm", steps: yarnSteps},
 	{name: "pip", format: "pypi", steps: pipSteps},
-	{name: "twine", format: "pypi", steps: twineSteps},
-	{name: "flit", format: "pypi", steps: twineSteps},
-	{name: "uv", format: "pypi", steps: uvSteps},
-	{name: "poetry", format: "pypi", steps: poetrySteps},
-	{name: "cargo", format: "cargo", steps: cargoSteps},
-	{name: "gem", format: "ruby", steps: gemSteps},
+	{name: "twine", format: "pypi", steps: twineSteps, publish: "twine upload --repository codeartifact dist/*"},
+	{name: "flit", format: "pypi", steps: twineSteps, publish: "flit publish --repository codeartifact"},
+	{name: "uv", format: "pypi", steps: uvSteps, publish: "uv publish --index packhouse"},
+	{name: "poetry", format: "pypi", steps: poetrySteps, publish: "poetry publish --repository packhouse"},
+	{name: "cargo", format: "cargo", steps: cargoSteps, publish: "cargo publish --registry packhouse"},
+	{name: "gem", format: "ruby", steps: gemSteps, publish: "gem push --host %s FILE"},
 	{name: "bundle", format: "ruby", steps: bundleSteps},
-	{name: "nuget", format: "nuget", steps: nugetSteps},
-	{name: "dotnet", format: "nuget", steps: nugetSteps},
+	{name: "nuget", format: "nuget", steps: nugetSteps, publish: "nuget push FILE -Source packhouse"},
+	{name: "dotnet", format: "nuget", steps: nugetSteps, publish: "dotnet nuget push FILE --source packhouse"},
 	{name: "swift", format: "swift", steps: swiftSteps},
 	{name: "mvn", format: "maven", steps: mvnSteps},
 	{name: "gradle", format: "maven", steps: gradleSteps},

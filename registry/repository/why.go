@@ -111,6 +111,9 @@ func (d *Domain) WhyPackage(ctx context.Context, repository string, id registry.
 		return nil, err
 	}
 	rc.plan.Search(func(int) bool { return false }, func(st upstream.Step) bool {
+		if isConnection(st) && l.connection(st).Format != id.Format {
+			return true
+		}
 		p := Place{Repository: rc.members[st.Repository].doc.Name, Connection: st.Connection, Asked: slices.Contains(l.steps, st)}
 		var has *registry.Version
 		if p.Asked {
@@ -138,11 +141,7 @@ func (d *Domain) WhyPackage(ctx context.Context, repository string, id registry.
 func (s *Service) whatIsThere(ctx context.Context, l *located, st upstream.Step, rows []*metadata.Version, version string) (*registry.Version, string) {
 	var versions []*registry.Version
 	if isConnection(st) {
-		conn := l.connection(st)
-		if conn.Format != l.id.Format {
-			return nil, "is for packages of another format"
-		}
-		rem, err := s.remote(ctx, l.rc.domain, conn, l.id, askCached)
+		rem, err := s.remote(ctx, l.rc.domain, l.connection(st), l.id, askCached)
 		switch {
 		case errors.Is(err, registry.ErrUnavailable):
 			return nil, "cannot be asked now"

@@ -102,9 +102,6 @@ func TestWhyPackage(t *testing.T) {
 		var b strings.Builder
 		fmt.Fprintf(&b, "%s %s: %s\n%s %v\n%s\n", got.Package, got.Version, got.Result, got.Group, got.Strong, got.Publish)
 		for _, p := range got.Places {
-			if p.Connection == "public:toy" {
-				continue // of another format
-			}
 			fmt.Fprintf(&b, "%s %s %v %v %s\n", p.Repository, p.Connection, p.Asked, p.Decides, p.Note)
 		}
 		return b.String()

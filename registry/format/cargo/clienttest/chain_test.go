@@ -82,7 +82,7 @@ func TestLogin(t *testing.T) {
 		p := start(t, samples(), newIndex(t, cargotest.Crate{Name: "public-one", Version: "1.0.0"}).URL)
 		for range 2 { // the second time it is renewed
 			out, err := u.Run(clienttest.Binary(t), "login", "cargo", "--repository", "my-repo", "--data-dir", p.DataDir)
-			if err != nil || !strings.Contains(out, "Configured cargo to use "+address(p, "my-repo")) {
+			if err != nil || !strings.Contains(out, "Configured cargo to use "+address(p, "my-repo")+"\nTo publish: cargo publish --registry packhouse\n") {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		}
