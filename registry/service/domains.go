@@ -250,7 +250,7 @@ func (c *call) deleteDomain(ctx context.Context, in *model.DeleteDomainRequest) 
 		return nil, err
 	}
 	if n := len(d.Repositories()); n > 0 {
-		return nil, conflict(fmt.Sprintf("Domain %s has %d repositories; delete them first.", in.Domain, n))
+		return nil, conflict(fmt.Sprintf("Domain %s has repositories (%d); delete them first.", in.Domain, n))
 	}
 	out, err := describeDomain(ctx, d)
 	if err != nil {
