@@ -190,10 +190,31 @@ func TestInheritingGroupsChangeNothing(t *testing.T) {
 
 func weakForm(s string) string { return string(appendWeak(nil, []byte(s))) }
 
+// slowWeakForm takes each part as a whole.
+func slowWeakForm(path string) string {
+	var parts []string
+	for part := range strings.SplitSeq(path, "/") {
+		parts = append(parts, string(appendSkeleton(nil, part)))
+	}
+	return strings.Join(parts, "/")
+}
+
+// FuzzWeakParts: taking a path apart at its plain characters changes nothing.
+func FuzzWeakParts(f *testing.F) {
+	for _, s := range []string{"/npm/corp/ui", "/npm/cоrp/e\u0301-\u0301._x", "m\u0327\u0301", "%\"`-½/\u2044", "ΑΣ/ς", "\xe2a\xe2\x82", "a\u1160\u11a8각"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		if quick, slow := weakForm(path), slowWeakForm(path); quick != slow {
+			t.Errorf("%q is %q and %q", path, quick, slow)
+		}
+	})
+}
+
 // The quick way for ASCII says what the table says.
 func TestWeakForms(t *testing.T) {
 	for c := range byte(utf8.RuneSelf) {
-		if quick, slow := weakForm(string(c)), string(appendWeakText(nil, string(c))); quick != slow {
+		if quick, slow := weakForm(string(c)), slowWeakForm(string(c)); quick != slow {
 			t.Errorf("%q is %q and %q", c, quick, slow)
 		}
 	}

@@ -10,13 +10,20 @@ import (
 
 // appendWeak appends the form of a package path in which variations are equal (guide, "Additional variations"): folded case, characters
 // that look alike replaced by one of them (Unicode Technical Standard #39, "skeleton"), and runs of dashes, dots and underscores by one
-// dot. Slashes keep the parts apart.
+// dot. Slashes keep the parts apart. Beyond the skeleton it takes compatible characters, as full-width letters, for the plain ones.
 func appendWeak(dst, path []byte) []byte {
-	start := len(dst)
-	for _, c := range path {
-		if c >= utf8.RuneSelf || c == '"' || c == '%' || c == '`' { // rare, and not worth a second copy of the table
-			return appendWeakText(dst[:start], string(path))
+	for len(path) > 0 {
+		c := path[0]
+		if !plain(c) {
+			n := 1
+			for n < len(path) && !plain(path[n]) {
+				n++
+			}
+			dst = appendSkeleton(dst, string(path[:n]))
+			path = path[n:]
+			continue
 		}
+		path = path[1:]
 		switch {
 		case c >= 'A' && c <= 'Z':
 			c += 'a' - 'A'
@@ -29,9 +36,7 @@ func appendWeak(dst, path []byte) []byte {
 		case 'm':
 			dst = append(dst, 'r', 'n')
 		case '-', '_', '.':
-			if len(dst) == start || dst[len(dst)-1] != '.' {
-				dst = append(dst, '.')
-			}
+			dst = appendDot(dst)
 		default:
 			dst = append(dst, c)
 		}
@@ -39,29 +44,34 @@ func appendWeak(dst, path []byte) []byte {
 	return dst
 }
 
-// appendWeakText is appendWeak for any text. Beyond the skeleton it takes compatible characters, as full-width letters, for the plain
-// ones. What would become a slash is punctuation and not one that keeps parts apart.
-func appendWeakText(dst []byte, path string) []byte {
-	for i, part := range strings.Split(path, "/") {
-		if i > 0 {
-			dst = append(dst, '/')
+// plain says whether appendWeak knows a character by itself: what the table says of the others in ASCII is rarely asked for, and not
+// worth a second copy. No plain character takes part in what Unicode does with its neighbours.
+func plain(c byte) bool { return c < utf8.RuneSelf && c != '"' && c != '%' && c != '`' }
+
+// appendDot appends the dot that stands for a run of dashes, dots and underscores. There is none before a path.
+func appendDot(dst []byte) []byte {
+	if len(dst) > 0 && dst[len(dst)-1] == '.' {
+		return dst
+	}
+	return append(dst, '.')
+}
+
+// appendSkeleton is appendWeak for any text of one part of a path. What would become a slash is punctuation and not one that keeps parts
+// apart.
+func appendSkeleton(dst []byte, text string) []byte {
+	var b strings.Builder
+	for _, r := range folded(strings.ToValidUTF8(text, "\uFFFD")) { // behind bytes that are no text norm.NFKD may leave characters as they are
+		if p := prototype(r); p != "" {
+			b.WriteString(p)
+		} else {
+			b.WriteRune(r)
 		}
-		var b strings.Builder
-		for _, r := range folded(part) {
-			if p := prototype(r); p != "" {
-				b.WriteString(p)
-			} else {
-				b.WriteRune(r)
-			}
-		}
-		start := len(dst)
-		for _, c := range []byte(folded(b.String())) {
-			switch {
-			case c != '-' && c != '_' && c != '.' && c != '/':
-				dst = append(dst, c)
-			case len(dst) == start || dst[len(dst)-1] != '.':
-				dst = append(dst, '.')
-			}
+	}
+	for _, c := range []byte(folded(b.String())) {
+		if c == '-' || c == '_' || c == '.' || c == '/' {
+			dst = appendDot(dst)
+		} else {
+			dst = append(dst, c)
 		}
 	}
 	return dst
