@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "packhouse.dev/packhouse/api/v1alpha1"
 	"packhouse.dev/packhouse/registry/format/nuget/nugettest"
 	"packhouse.dev/packhouse/registry/format/pypi/pypitest"
 	"packhouse.dev/packhouse/registry/format/swift/swifttest"
@@ -170,4 +174,19 @@ func (s *suite) listed(t *testing.T, base, token string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// counts: a package group shows how many packages were published that are of it.
+func (s *suite) counts(t *testing.T) {
+	took := eventually(t, 3*time.Minute, "the number of packages of a group", func() string {
+		g := &api.PackageGroup{}
+		if err := s.c.Get(context.Background(), client.ObjectKey{Namespace: namespace, Name: "npm"}, g); err != nil {
+			return err.Error()
+		}
+		if g.Status.Packages == 0 {
+			return fmt.Sprintf("%+v", g.Status)
+		}
+		return ""
+	})
+	t.Logf("it was there after another %v", took.Round(time.Second))
 }

@@ -54,6 +54,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("changes", s.changes)
 	t.Run("latency", s.latency)
 	t.Run("credentials", s.credentials)
+	t.Run("counts", s.counts)
 	t.Run("alone", s.alone)
 	t.Run("deletion", s.deletion)
 	t.Run("namespace", s.namespace)
