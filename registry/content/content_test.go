@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,11 +52,11 @@ func (s *store) Discard(ctx context.Context, objects []string) (int, error) {
 type blobs struct {
 	blob.Store
 	fail func() error
-	puts int
+	puts atomic.Int64
 }
 
 func (b *blobs) Put(ctx context.Context, object string, size int64, r io.Reader) error {
-	b.puts++
+	b.puts.Add(1)
 	if b.fail != nil {
 		if err := b.fail(); err != nil {
 			return err
